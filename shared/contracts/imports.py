@@ -1,0 +1,122 @@
+"""Work between `imports` and `customers`: confirmed rows go out in chunks, outcomes come back.
+
+A confirmed row carries the values to write and the old values that the preview showed: the row is
+a `conflict` where the customer has changed since (M2).
+"""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from shared.contracts.events import ActorReference, Event, Instant, Published, Topic
+
+IMPORTS = Topic(
+    name="crm.imports",
+    key="import id",
+    cleanup="delete",
+    retention_days=14,
+    partitions=6,
+    producers=("imports",),
+    consumers=("customers",),
+    description="Rows that a user confirmed, and undo requests, for `customers` to apply.",
+)
+IMPORT_RESULTS = Topic(
+    name="crm.import-results",
+    key="import id",
+    cleanup="delete",
+    retention_days=14,
+    partitions=6,
+    producers=("customers",),
+    consumers=("imports",),
+    description="What became of every confirmed row.",
+)
+
+ImportKind = Literal["customers", "sectors", "contacts"]
+RowAction = Literal["create", "update"]
+RowOutcome = Literal["created", "updated", "unchanged", "conflict", "error"]
+UndoOutcome = Literal["undone", "kept", "undo_failed"]
+
+
+class _OfImport(Event):
+    import_id: UUID
+
+    @property
+    def key(self) -> str:
+        return str(self.import_id)
+
+
+class ConfirmedRow(Published):
+    """One row to write: fields by name; `old` as the preview showed them."""
+
+    row: int
+    action: RowAction
+    customer_id: UUID | None
+    code: str | None
+    values: dict[str, Any]
+    old: dict[str, Any] = {}
+    append: tuple[str, ...] = ()
+    employee_id: UUID | None = None
+
+
+class ImportRowsConfirmed(_OfImport, topic=IMPORTS, type="crm.import_rows.confirmed.v1"):
+    """One chunk of rows that a user confirmed (M2, M9)."""
+
+    kind: ImportKind
+    chunk: int
+    chunks: int
+    actor: ActorReference
+    confirmed_at: Instant
+    file_name: str | None
+    options: dict[str, Any]
+    rows: tuple[ConfirmedRow, ...]
+
+
+class RowError(Published):
+    """Why a row was not written; `field` is None when it is about the whole row."""
+
+    field: str | None
+    code: str
+
+
+class AppliedRow(Published):
+    """What became of one confirmed row; `current` holds the values that made it a conflict."""
+
+    row: int
+    outcome: RowOutcome
+    customer_id: UUID | None
+    code: str | None
+    version: int | None
+    created_options: tuple[UUID, ...] = ()
+    errors: tuple[RowError, ...] = ()
+    current: dict[str, Any] = {}
+
+
+class ImportRowsApplied(_OfImport, topic=IMPORT_RESULTS, type="crm.import_rows.applied.v1"):
+    """The outcomes of one chunk."""
+
+    chunk: int
+    rows: tuple[AppliedRow, ...]
+
+
+class ImportUndoRequested(_OfImport, topic=IMPORTS, type="crm.import_undo.requested.v1"):
+    """A user takes back rows of a finished import (M10)."""
+
+    chunk: int
+    chunks: int
+    actor: ActorReference
+    rows: tuple[int, ...]
+
+
+class UndoneRow(Published):
+    """What became of one row to undo, and why it was kept."""
+
+    row: int
+    outcome: UndoOutcome
+    reason: str | None
+    kept_fields: tuple[str, ...] = ()
+
+
+class ImportUndoApplied(_OfImport, topic=IMPORT_RESULTS, type="crm.import_undo.applied.v1"):
+    """The outcomes of one chunk of an undo."""
+
+    chunk: int
+    rows: tuple[UndoneRow, ...]
