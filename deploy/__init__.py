@@ -1,0 +1,1 @@
+"""How Rapport is run: the whole system on one machine (`local`), its gateway, its container image."""
