@@ -90,15 +90,11 @@ class OpportunityCreated(OpportunityEvent, topic=OPPORTUNITIES, type="crm.opport
     """A customer was added to a campaign (K2)."""
 
 
-class OpportunityOwnerAssigned(
-    OpportunityEvent, topic=OPPORTUNITIES, type="crm.opportunity.owner_assigned.v1"
-):
+class OpportunityOwnerAssigned(OpportunityEvent, topic=OPPORTUNITIES, type="crm.opportunity.owner_assigned.v1"):
     """Somebody else owns this opportunity; `customers` makes them the customer's manager (K3)."""
 
 
-class OpportunityStatusChanged(
-    OpportunityEvent, topic=OPPORTUNITIES, type="crm.opportunity.status_changed.v1"
-):
+class OpportunityStatusChanged(OpportunityEvent, topic=OPPORTUNITIES, type="crm.opportunity.status_changed.v1"):
     """The opportunity moved on, changed its value, or was suspended with its customer (K7)."""
 
 

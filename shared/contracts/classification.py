@@ -68,7 +68,5 @@ class SectorChanged(StateEvent[ClassificationItemState], topic=CLASSIFICATION, t
     """A business sector was created, edited, moved, disabled or restored."""
 
 
-class RelationshipChanged(
-    StateEvent[RelationshipState], topic=CLASSIFICATION, type="crm.relationship.changed.v1"
-):
+class RelationshipChanged(StateEvent[RelationshipState], topic=CLASSIFICATION, type="crm.relationship.changed.v1"):
     """A relationship was created, edited, reordered, disabled or restored."""

@@ -52,13 +52,9 @@ CUSTOMER_FIELDS: tuple[CustomerField, ...] = (
         multiple=True,
         headers=("SĐT", "Điện thoại", "Di động", "Phones", "Phone number", "Mobile", "Tel"),
     ),
-    CustomerField(
-        "emails", "Email", "Email", "email", multiple=True, headers=("E-mail", "Thư điện tử", "Emails")
-    ),
+    CustomerField("emails", "Email", "Email", "email", multiple=True, headers=("E-mail", "Thư điện tử", "Emails")),
     CustomerField("gender", "Giới tính", "Gender", "choice", headers=("Sex",)),
-    CustomerField(
-        "birth_date", "Ngày sinh", "Birth Date", "day", headers=("Sinh nhật", "Birthday", "Date of birth")
-    ),
+    CustomerField("birth_date", "Ngày sinh", "Birth Date", "day", headers=("Sinh nhật", "Birthday", "Date of birth")),
     CustomerField("occupation", "Nghề nghiệp", "Occupation", headers=("Chức vụ", "Job title")),
     CustomerField("income_band", "Thu nhập", "Income", headers=("Mức thu nhập", "Income band")),
     CustomerField("company_name", "Tên công ty", "Company Name", headers=("Công ty", "Company")),
@@ -91,9 +87,7 @@ CUSTOMER_FIELDS: tuple[CustomerField, ...] = (
         multiple=True,
         headers=("Ngành nghề", "Lĩnh vực kinh doanh", "Sector", "Sectors"),
     ),
-    CustomerField(
-        "relationship", "Mối quan hệ", "Relationship", "choice", headers=("Quan hệ", "Trạng thái", "Status")
-    ),
+    CustomerField("relationship", "Mối quan hệ", "Relationship", "choice", headers=("Quan hệ", "Trạng thái", "Status")),
     CustomerField("referrer", "Người giới thiệu", "Referrer", "customer", headers=("Referred by",)),
     CustomerField(
         "manager",

@@ -97,9 +97,7 @@ class CustomerViewersChanged(CustomerEvent, topic=CUSTOMERS, type="crm.customer.
     """Other employees may see the customer now (A3)."""
 
 
-class CustomerRelationshipChanged(
-    CustomerEvent, topic=CUSTOMERS, type="crm.customer.relationship_changed.v1"
-):
+class CustomerRelationshipChanged(CustomerEvent, topic=CUSTOMERS, type="crm.customer.relationship_changed.v1"):
     """The relationship changed, by hand, file, automation or the Don't Forget sweep (G4, G5)."""
 
 

@@ -78,9 +78,7 @@ class SummaryState(Published):
     ruleset: int
 
 
-class InteractionSummaryChanged(
-    StateEvent[SummaryState], topic=SUMMARIES, type="crm.interaction_summary.changed.v1"
-):
+class InteractionSummaryChanged(StateEvent[SummaryState], topic=SUMMARIES, type="crm.interaction_summary.changed.v1"):
     """The count or a contact clock of one customer changed."""
 
     @property

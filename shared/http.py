@@ -1,0 +1,218 @@
+"""The only meeting with FastAPI: an application per service, one transaction per request.
+
+A route is handed a session and an actor; it returns, the transaction commits, and only then the
+answer leaves (a FastAPI dependency would commit after the answer was sent). A client that sends its
+body slowly holds no connection: the body is read first.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+
+from shared import idempotency, outbox, strict_json, telemetry
+from shared.access import load_actor
+from shared.asgi import Guard, Observe
+from shared.cursors import Cursors
+from shared.database import Database, Session
+from shared.envelope import Origin
+from shared.errors import NotFound, VersionConflict
+from shared.idempotency import Answer, Attempt
+from shared.identity import Actor, TokenVerifier
+from shared.problems import install
+from shared.settings import Settings
+from shared.waiting import Waiting
+
+PREFIX = "/api/v1"
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What routes may use beside their session: made once per process in `app.py`."""
+
+    settings: Settings
+    database: Database
+    cursors: Cursors
+    verifier: TokenVerifier
+    waiting: Waiting
+
+
+def reads(endpoint: F) -> F:
+    """Mark a POST that writes nothing (a search, a preview): no transaction, no Idempotency-Key."""
+    endpoint.reads_only = True  # pyright: ignore[reportFunctionMemberAccess]  # a mark on a function
+    return endpoint
+
+
+class StrictRequest(Request):
+    """A request whose JSON is checked while it is read."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_strict"):
+            self._strict = strict_json.decode(await self.body())
+        return self._strict
+
+
+class TransactionRoute(APIRoute):
+    """A route inside one transaction, with the actor known, waited-for copies there, repetition answered."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        reads_only = getattr(self.endpoint, "reads_only", False)
+
+        async def run(raw: Request) -> Response:
+            request = StrictRequest(raw.scope, raw.receive)
+            wiring: Wiring = request.app.state.wiring
+            async with asyncio.timeout(wiring.settings.request_timeout_seconds):
+                await request.body()
+                await _wait_for(request, wiring)
+                if reads_only or request.method in ("GET", "HEAD"):
+                    async with wiring.database.reading() as session:
+                        await _identify(request, session)
+                        return await handle(request)
+                async with wiring.database.transaction() as session:
+                    await _identify(request, session)
+                    return await _once(request, session, handle)
+
+        return run
+
+
+def router(tag: str) -> APIRouter:
+    """A router whose routes are transactions."""
+    return APIRouter(tags=[tag], route_class=TransactionRoute)
+
+
+def create_app(wiring: Wiring, routers: Sequence[APIRouter], title: str, description: str, **options: Any) -> FastAPI:
+    """The HTTP application of one service, every route under `/api/v1`."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(Observe, service=wiring.settings.service),  # pyright: ignore[reportArgumentType]  # plain ASGI
+            Middleware(Guard, verifier=wiring.verifier, max_body_bytes=wiring.settings.max_body_bytes),  # pyright: ignore[reportArgumentType]  # plain ASGI
+        ],
+        **options,
+    )
+    app.state.wiring = wiring
+    install(app)
+    for one in routers:
+        app.include_router(one, prefix=PREFIX)
+    return app
+
+
+def _session(request: Request) -> Session:
+    return request.state.session
+
+
+def _actor(request: Request) -> Actor:
+    return request.state.actor
+
+
+def _wiring(request: Request) -> Wiring:
+    return request.app.state.wiring
+
+
+def _if_match(if_match: Annotated[str | None, Header(description='The version you read: `"7"`')] = None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    match = _ETAG.fullmatch(if_match.strip())
+    if match is None:
+        raise VersionConflict
+    return int(match.group(1))
+
+
+SessionDep = Annotated[Session, Depends(_session)]
+ActorDep = Annotated[Actor, Depends(_actor)]
+WiringDep = Annotated[Wiring, Depends(_wiring)]
+IfMatch = Annotated[int | None, Depends(_if_match)]
+
+
+def etag(response: Response, version: int) -> None:
+    """Say which version the answered record has."""
+    response.headers["ETag"] = f'"{version}"'
+
+
+def created(response: Response, path: str) -> None:
+    """Say where the new record lives."""
+    response.status_code = 201
+    response.headers["Location"] = f"{PREFIX}{path}"
+
+
+def accepted(response: Response, path: str) -> None:
+    """Say where the long work can be followed."""
+    response.status_code = 202
+    response.headers["Location"] = f"{PREFIX}{path}"
+
+
+def json_text(body: str, response: Response | None = None) -> Response:
+    """Answer with JSON that PostgreSQL has already written."""
+    headers = dict(response.headers) if response is not None else {}
+    headers.pop("content-length", None)
+    return Response(body, 200, headers, "application/json")
+
+
+async def _identify(request: Request, session: Session) -> None:
+    actor = await load_actor(session, request.state.identity)
+    origin = Origin(actor=actor, correlation_id=telemetry.trace_id(), traceparent=telemetry.traceparent())
+    outbox.open_box(session, request.app.state.wiring.settings.service, origin)
+    request.state.session, request.state.actor = session, actor
+
+
+async def _once(
+    request: Request, session: Session, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> Response:
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method != "POST":
+        return await handle(request)
+    idempotency.require_valid_key(key)
+    actor = request.state.actor
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    attempt = Attempt(f"{actor.kind}/{actor.id}", path, key, await _digest(request))
+    known = await idempotency.begin(session, attempt)
+    if known is not None:
+        return Response(known.body, known.status, {**known.headers, "Idempotency-Replayed": "true"})
+    response = await handle(request)
+    if 200 <= response.status_code < 300:
+        kept = {name: response.headers[name] for name in idempotency.KEPT_HEADERS if name in response.headers}
+        await session.flush()
+        await idempotency.finish(session, attempt, Answer(response.status_code, kept, bytes(response.body).decode()))
+    return response
+
+
+async def _digest(request: Request) -> bytes:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return idempotency.digest(await request.body())
+    parts: list[bytes] = []
+    for name, value in (await request.form()).multi_items():
+        if isinstance(value, str):
+            parts += [name.encode(), value.encode()]
+        else:
+            parts += [name.encode(), (value.filename or "").encode(), await value.read()]
+            await value.seek(0)
+    return idempotency.digest(*parts)
+
+
+async def _wait_for(request: Request, wiring: Wiring) -> None:
+    header = request.headers.get("wait-for")
+    if header is None:
+        return
+    async with wiring.database.reading() as session:
+        actor = await load_actor(session, request.state.identity)
+    if not await wiring.waiting.until_seen(wiring.database, actor, header):
+        raise NotFound
+
+
+def customer_version(response: Response, customer_id: UUID, version: int) -> None:
+    """Say which version of a customer this write made, for `Wait-For` at another service."""
+    response.headers["Customer-Version"] = f"{customer_id}:{version}"

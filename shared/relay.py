@@ -1,0 +1,147 @@
+"""Carries committed events from the outbox to Kafka: one leader, in id order, deleted when acknowledged.
+
+Two relays at once would invert events of a key, so a session-level advisory lock chooses the leader.
+A lock does not fence a batch that a killed predecessor has in flight: without a clean hand-over the
+new leader first waits longer than that batch can live (`relay_takeover_seconds`). A record may be
+sent twice (killed between acknowledgement and delete), never lost; consumers know it by id or version.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared import kafka, telemetry
+from shared.contracts.catalogue import TOPICS
+from shared.database import connect_arguments, driver_url
+from shared.settings import Settings
+
+log = telemetry.logger("relay")
+
+LEADER_POLL_SECONDS = 1.0
+FAULT_PAUSE_SECONDS = 0.5
+FAULT_PAUSE_MAX_SECONDS = 5.0
+
+KEPT_TOPICS = [t.name for t in TOPICS if t.cleanup == "delete" and t.name not in ("crm.imports", "crm.import-results")]
+"""Fact topics whose sent rows rest in `outbox_sent` for `resend`; imports resume from their own rows."""
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('rapport-relay'))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext('rapport-relay'))"
+_NEXT = "SELECT id, topic, aggregateid, payload, headers FROM outbox ORDER BY id LIMIT $1"
+_DONE = """
+WITH gone AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]) RETURNING *)
+INSERT INTO outbox_sent (id, event_id, topic, aggregatetype, aggregateid, type, payload, headers, created_at)
+SELECT id, event_id, topic, aggregatetype, aggregateid, type, payload, headers, created_at
+FROM gone WHERE topic = ANY($2::text[]) ON CONFLICT DO NOTHING
+"""
+
+
+class Relay:
+    """The relay of one service; run it in as many processes as you like, one of them leads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.leads = False
+        self.last_progress = time.monotonic()
+
+    def wake(self) -> None:
+        """Look at the outbox now instead of at the next poll: somebody here has just committed."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish the batch in hand, hand over cleanly and return from `run`."""
+        self._stopping.set()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Relay until stopped. Faults that pass (database or broker away) are waited out."""
+        pause = FAULT_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            try:
+                await self._lead_when_possible()
+                pause = FAULT_PAUSE_SECONDS
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError) as error:
+                self.leads = False
+                log.warning("relay interrupted", error=repr(error), retry_in_seconds=pause)
+                await self._wait(pause)
+                pause = min(pause * 2, FAULT_PAUSE_MAX_SECONDS)
+
+    async def _lead_when_possible(self) -> None:
+        url = driver_url(self._settings.database_url.get_secret_value())
+        connection = await asyncpg.connect(url, **connect_arguments(self._settings))
+        try:
+            while not await connection.fetchval(_LOCK):
+                if await self._wait(LEADER_POLL_SECONDS):
+                    return
+            await self._lead(connection)
+        finally:
+            self.leads = False
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await connection.close(timeout=2)
+
+    async def _lead(self, connection: asyncpg.Connection) -> None:
+        clean = await connection.fetchval("SELECT clean FROM relay_hand_over")
+        if not clean:
+            log.info(
+                "taking over from a relay that did not say goodbye", wait_seconds=self._settings.relay_takeover_seconds
+            )
+            if await self._wait(self._settings.relay_takeover_seconds, wakeable=False):
+                return
+        await connection.execute("UPDATE relay_hand_over SET clean = false")
+        producer = kafka.producer(self._settings)
+        try:
+            await producer.start()
+            self.leads = True
+            while not self._stopping.is_set():
+                if await self.send_batch(connection, producer) < self._settings.outbox_batch:
+                    await self._wait(self._settings.outbox_poll_seconds)
+        except KafkaError:
+            # A fatal producer error (out of sequence) needs a new producer; in-flight batches may
+            # still arrive, so the next leader, even this process, waits as after a crash.
+            raise
+        else:
+            await connection.execute("UPDATE relay_hand_over SET clean = true")
+            await connection.fetchval(_UNLOCK)
+        finally:
+            await kafka.stop_bounded(producer)
+
+    async def send_batch(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:
+        """Send the oldest rows and forget them; answers how many. Raises KafkaError if any was refused."""
+        rows = await connection.fetch(_NEXT, self._settings.outbox_batch)
+        self.last_progress = time.monotonic()
+        if not rows:
+            return 0
+        futures = [
+            await producer.send(
+                row["topic"],
+                key=row["aggregateid"].encode(),
+                value=row["payload"],
+                headers=[(name, value.encode()) for name, value in msgspec.json.decode(row["headers"]).items()],
+            )
+            for row in rows
+        ]
+        results: Sequence[Any] = await asyncio.gather(*futures, return_exceptions=True)
+        sent = [row["id"] for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
+        if sent:
+            await connection.execute(_DONE, sent, KEPT_TOPICS)
+            telemetry.OUTBOX_SENT.labels(self._settings.service).inc(len(sent))
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(sent)
+
+    async def _wait(self, seconds: float, wakeable: bool = True) -> bool:
+        """Sleep; answers whether the relay is to stop."""
+        event = self._woken if wakeable else self._stopping
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
+        self._woken.clear()
+        return self._stopping.is_set()
