@@ -1,0 +1,139 @@
+"""Reads an uploaded file in a child process and answers with a table or a reason, never otherwise.
+
+Guarantees that a hostile file costs at most one child's limits and no more of the caller than a wait:
+a child that is killed, crashes or talks nonsense means `hostile_file`. How many files are read at a
+time is left to the caller.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from services.imports.spreadsheets.errors import UnreadableFile, hostile, unsupported
+from services.imports.spreadsheets.guard import OLE_MAGIC, ZIP_MAGIC
+from services.imports.spreadsheets.limits import Limits
+from services.imports.spreadsheets.table import Row, Table
+
+FileKind = Literal["xlsx", "csv"]
+
+_logger = logging.getLogger(__name__)
+_ROOT = Path(__file__).parents[3]
+_CHILD = ("-E", "-s", "-m", "services.imports.spreadsheets.child")
+# The child gets no secrets: of our environment only what an interpreter may need to start.
+_ENVIRONMENT_NAMES = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
+_COMPLAINT_BYTES = 2_000
+_OTHER_MAGICS = (ZIP_MAGIC, OLE_MAGIC, b"%PDF", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"{\\rtf", b"\x7fELF", b"MZ")
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class _Answer(msgspec.Struct):
+    rows: list[Row] | None = None
+    code: str | None = None
+    detail: str = ""
+
+
+def looks_supported(first_bytes: bytes, file_name: str) -> bool:
+    """Whether a file's name and first 8 bytes are those of an .xlsx or .csv (for a 415 at once).
+
+    A workbook under a password passes: it is one of ours, and reading it says `encrypted_file`.
+    """
+    return _kind_of(first_bytes, file_name) is not None
+
+
+async def read_table(content: bytes, file_name: str, limits: Limits | None = None) -> Table:
+    """The first sheet of an .xlsx, or a .csv, as texts. Raises UnreadableFile, and nothing else."""
+    limits = limits or Limits()
+    kind = _kind_of(content[:8], file_name)
+    if kind is None:
+        raise unsupported("neither .xlsx nor .csv by name and first bytes")
+    if len(content) > limits.file_bytes:
+        raise hostile(f"larger than {limits.file_bytes} bytes")
+    answer = _decoded(await _ask_child(content, kind, limits))
+    if answer.rows is None:
+        raise UnreadableFile(answer.code or hostile("").code, answer.detail)
+    return Table(answer.rows)
+
+
+def _kind_of(first_bytes: bytes, file_name: str) -> FileKind | None:
+    suffix = Path(file_name).suffix.lower()
+    if suffix == ".xlsx" and first_bytes.startswith((ZIP_MAGIC, OLE_MAGIC)):
+        return "xlsx"
+    if suffix == ".csv" and not first_bytes.startswith(_OTHER_MAGICS):
+        is_text = b"\x00" not in first_bytes or first_bytes.startswith(_UTF_16_MARKS)
+        return "csv" if is_text else None
+    return None
+
+
+async def _ask_child(content: bytes, kind: FileKind, limits: Limits) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *_CHILD,
+        json.dumps({"kind": kind, "limits": asdict(limits)}),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=_ROOT,
+        env={name: os.environ[name] for name in _ENVIRONMENT_NAMES if name in os.environ},
+        start_new_session=True,  # a Ctrl-C for the service must not end a read as if the file were bad
+    )
+    try:
+        async with asyncio.timeout(limits.child_wall_seconds):
+            answer, complaint = await _exchange(process, content, limits)
+            return_code = await process.wait()
+    except TimeoutError as error:
+        raise hostile(f"not read within {limits.child_wall_seconds} seconds") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if return_code != 0:
+        _logger.warning("a file ended its reader: status %s: %s", return_code, complaint)
+        raise hostile(f"the file ended its reader: status {return_code}")
+    return answer
+
+
+async def _exchange(process: asyncio.subprocess.Process, content: bytes, limits: Limits) -> tuple[bytes, str]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    _, answer, complaint = await asyncio.gather(
+        _send(process.stdin, content),
+        _receive(process.stdout, limits.answer_bytes),
+        _receive(process.stderr, _COMPLAINT_BYTES),
+    )
+    return answer, complaint.decode(errors="replace").strip().rpartition("\n")[2]
+
+
+async def _send(stdin: asyncio.StreamWriter, content: bytes) -> None:
+    # A child that died has closed its end; why it died is told by its status.
+    with contextlib.suppress(ConnectionError):
+        stdin.write(content)
+        await stdin.drain()
+    stdin.close()
+
+
+async def _receive(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+    """All a stream gives, but no more than `most_bytes`; the rest is read and thrown away."""
+    try:
+        received = await stream.readexactly(most_bytes)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    while await stream.read(_COMPLAINT_BYTES):
+        pass
+    return received
+
+
+def _decoded(answer: bytes) -> _Answer:
+    try:
+        return msgspec.json.decode(answer, type=_Answer)
+    except msgspec.DecodeError as error:
+        raise hostile("the file confused its reader") from error
