@@ -5,14 +5,19 @@ ids are four digits in order: a process compares the highest it knows with the d
 """
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util.concurrency import await_only
 
+from shared import outbox
+from shared.contracts.events import Event
 from shared.database import connect_arguments, driver_url
+from shared.envelope import Origin
 from shared.settings import Settings
 
 MIGRATION_LOCK_TIMEOUT_SECONDS = 60
@@ -106,6 +111,21 @@ CREATE TABLE employee (
 );
 CREATE INDEX employee_superior ON employee (superior_id);
 """
+
+
+def script(sql: str) -> None:
+    """Run many statements in the migration's transaction (a prepared statement takes only one)."""
+    from alembic import op
+
+    await_only(op.get_bind().connection.driver_connection.execute(sql))  # pyright: ignore[reportOptionalMemberAccess]  # the pool's connection is open here
+
+
+def tell(service: str, events: Sequence[Event]) -> None:
+    """Put events of a migration into the outbox, such as the state of what it has created."""
+    from alembic import op
+
+    for event in events:
+        op.get_bind().exec_driver_sql(outbox.INSERT, outbox.parameters(service, [event], Origin()))
 
 
 def newest_revision(package: str) -> str:

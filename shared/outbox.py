@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.events import MAX_RECORD_BYTES, Event, Topic
 from shared.envelope import Origin, encode_headers, new_id
 
-_INSERT = """
+INSERT = """
 INSERT INTO outbox (event_id, topic, aggregatetype, aggregateid, type, payload, headers)
 SELECT event_id, topic, aggregatetype, aggregateid, type, payload, headers::jsonb
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[])
@@ -53,16 +53,10 @@ def add(session: AsyncSession, events: Event | Iterable[Event], origin: Origin |
     Raises RecordTooLarge for an event that no topic takes.
     """
     box: _Box = session.info["outbox"]
-    ids: list[str] = []
-    for event in (events,) if isinstance(events, Event) else events:
-        event_id = new_id()
-        body = event.model_dump_json().encode()
-        if len(body) > MAX_RECORD_BYTES:
-            raise RecordTooLarge(f"{event.ce_type} {event.key}: {len(body)} bytes")
-        headers = encode_headers(event, str(event_id), box.service, datetime.now(UTC), origin or box.origin)
-        ids.append(str(event_id))
-        box.pending.append(_row(event_id, event.topic, event.key, event.ce_type, body, headers))
-    return ids
+    listed = [events] if isinstance(events, Event) else list(events)
+    rows = [_event_row(event, box.service, origin or box.origin) for event in listed]
+    box.pending += rows
+    return [str(row[0]) for row in rows]
 
 
 def add_tombstone(session: AsyncSession, topic: Topic, key: str) -> None:
@@ -81,7 +75,7 @@ async def write(session: AsyncSession) -> bool:
     if box.pending:
         columns = [list(column) for column in zip(*box.pending, strict=True)]
         connection = await session.connection()
-        await connection.exec_driver_sql(_INSERT, tuple(columns))
+        await connection.exec_driver_sql(INSERT, tuple(columns))
         box.pending.clear()
     return True
 
