@@ -95,6 +95,21 @@ async def backlog(session: AsyncSession) -> tuple[int, float]:
     return int(count), float(age)
 
 
+def parameters(service: str, events: Iterable[Event], origin: Origin) -> tuple[list[Any], ...]:
+    """The parameters of `INSERT` for events outside of a session (migrations)."""
+    rows = [_event_row(event, service, origin) for event in events]
+    return tuple(list(column) for column in zip(*rows, strict=True))
+
+
+def _event_row(event: Event, service: str, origin: Origin) -> tuple[Any, ...]:
+    event_id = new_id()
+    body = event.model_dump_json().encode()
+    if len(body) > MAX_RECORD_BYTES:
+        raise RecordTooLarge(f"{event.ce_type} {event.key}: {len(body)} bytes")
+    headers = encode_headers(event, str(event_id), service, datetime.now(UTC), origin)
+    return _row(event_id, event.topic, event.key, event.ce_type, body, headers)
+
+
 def _row(
     event_id: Any, topic: Topic, key: str, type_name: str, body: bytes | None, headers: dict[str, str]
 ) -> tuple[Any, ...]:
