@@ -1,4 +1,4 @@
-"""Java and Kafka's jars: finds a Java that is new enough, and has Maven fetch the jars once.
+"""Java and Kafka's jars: finds a Java that is new enough, has Maven fetch the jars, and keeps both fast.
 
 The jars are those of `pom.xml`. They are kept under a name made from that file, so a changed version is
 fetched anew and an unchanged one never asks Maven again.
@@ -38,10 +38,8 @@ def find_java() -> Path:
 
 def java_version(java: Path) -> int:
     """The major version: 17, or 8 for what calls itself 1.8. 0 when it does not say."""
-    release = java.parents[1] / "release"
     # The installation's own note costs nothing; starting Java to ask costs a fifth of a second.
-    text = release.read_text() if release.exists() else _ask(java)
-    match = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
+    match = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', _release(java) or _ask(java))
     return int(match[1]) if match else 0
 
 
@@ -56,6 +54,32 @@ def kafka_classpath() -> str:
             if not jars.exists():
                 _fetch(jars)
     return f"{jars}/*"
+
+
+class ClassArchive:
+    """Kafka's classes as this Java loaded them once: halves the time and the CPU of every later start.
+
+    The first broker of a machine leaves the archive when it stops in good order (two more seconds).
+    Java itself checks that an archive fits its version and the jars, and goes without where it does not.
+    """
+
+    def __init__(self, java: Path, unfinished: Path) -> None:
+        key = f"{java}{_release(java)}{kafka_classpath()}"
+        self._kept = CACHE / f"kafka-{hashlib.sha256(key.encode()).hexdigest()[:12]}.jsa"
+        self._unfinished = unfinished
+
+    def options(self) -> list[str]:
+        """What tells Java to use the archive; nothing while there is none."""
+        return [f"-XX:SharedArchiveFile={self._kept}"] if self._kept.exists() else []
+
+    def options_of_broker(self) -> list[str]:
+        """The same, or what makes a broker leave the archive."""
+        return self.options() or [f"-XX:ArchiveClassesAtExit={self._unfinished}"]
+
+    def keep(self) -> None:
+        """Take over what a broker left that ended in good order."""
+        if self._unfinished.exists() and not self._kept.exists():
+            shutil.move(self._unfinished, self._kept)
 
 
 def _fetch(jars: Path) -> None:
@@ -81,6 +105,11 @@ def _fetch(jars: Path) -> None:
             f"Check the network and Maven's settings, then try `mvn -f {POM} dependency:resolve`.",
         )
     unfinished.rename(jars)
+
+
+def _release(java: Path) -> str:
+    release = java.parents[1] / "release"
+    return release.read_text() if release.exists() else ""
 
 
 def _ask(java: Path) -> str:

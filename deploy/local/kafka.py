@@ -9,10 +9,11 @@ import socket
 import struct
 import subprocess
 import uuid
+from functools import cached_property
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
-from deploy.local.java import find_java, kafka_classpath
+from deploy.local.java import ClassArchive, find_java, kafka_classpath
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.processes import Command, ServerProcess, wait_until_ready
 
@@ -76,6 +77,7 @@ class KafkaServer:
         self._directory = directory
         self._data = directory / "data"
         self._properties = directory / "server.properties"
+        self._fingerprint = self.bootstrap_servers
         self._process = ServerProcess(
             directory / "kafka.process",
             outlives_caller=outlives_caller,
@@ -89,13 +91,15 @@ class KafkaServer:
 
     def start(self) -> None:
         """Start the broker and return when it serves requests."""
-        if not self._process.running:
+        if self._process.fingerprint != self._fingerprint:
             self._launch()
         wait_until_ready(self._process, "Kafka", self.log, self._is_ready, START_TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         """Close the logs and stop. Data stays."""
-        self._process.stop()
+        was_running = self.running
+        if self._process.stop() and was_running:
+            self._classes.keep()
 
     def kill(self) -> None:
         """kill -9, as a crash would."""
@@ -106,13 +110,28 @@ class KafkaServer:
         """Whether the broker's process lives."""
         return self._process.running
 
+    @cached_property
+    def _java(self) -> Path:
+        return find_java()
+
+    @cached_property
+    def _classes(self) -> ClassArchive:
+        return ClassArchive(self._java, self._directory / "classes.jsa")
+
     def _launch(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        java = [str(find_java()), *JVM_OPTIONS, "-cp", kafka_classpath()]
+        self._process.stop()
+        java = [str(self._java), *JVM_OPTIONS, "-cp", kafka_classpath()]
         self._write_properties()
         if not (self._data / "meta.properties").exists():
             self._format(java)
-        self._process.start(Command([*java, "kafka.Kafka", self._properties], log=self.log))
+        self._process.start(
+            Command(
+                [*java, *self._classes.options_of_broker(), "kafka.Kafka", self._properties],
+                log=self.log,
+                fingerprint=self._fingerprint,
+            )
+        )
 
     def _write_properties(self) -> None:
         # Nobody but the broker itself speaks to the controller: any port will do, a new one each time.
@@ -129,7 +148,7 @@ class KafkaServer:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         answer = subprocess.run(
             [
-                *(*java, "kafka.tools.StorageTool", "format"),
+                *(*java, *self._classes.options(), "kafka.tools.StorageTool", "format"),
                 *("--cluster-id", cluster_id, "--config", str(self._properties)),
             ],
             capture_output=True,

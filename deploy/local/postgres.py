@@ -76,6 +76,7 @@ class PostgresServer:
                 directory=self._home.data,
                 account=self._home.account,
                 environment=_environment(),
+                fingerprint=" ".join(self._settings()),
             )
         )
         wait_until_ready(self._process, "PostgreSQL", self.log, self._is_ready, START_TIMEOUT_SECONDS)

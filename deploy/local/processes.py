@@ -33,6 +33,7 @@ kill -s KILL "$1" 2>/dev/null
 """
 KILL_TIMEOUT_SECONDS = 10
 START_LOCK_TIMEOUT_SECONDS = 0.2
+LOG_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,15 @@ class ServerProcess:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def start(self, command: Command) -> None:
-        """Start `command` unless the process runs already. Does not wait until it is ready."""
+        """Start `command` unless it runs already; one that runs with another fingerprint is stopped first.
+
+        Does not wait until the process is ready.
+        """
+        if self.fingerprint not in (None, command.fingerprint):
+            self.stop()
         self._record.parent.mkdir(parents=True, exist_ok=True)
         command.log.parent.mkdir(parents=True, exist_ok=True)
+        _set_aside_when_long(command.log)
         with self._record.open("a+") as record, command.log.open("ab") as log:
             # Whoever asks whether we run holds the lock for an instant: one refusal proves nothing.
             if not wait_until(lambda: _lock(record), START_LOCK_TIMEOUT_SECONDS):
@@ -124,12 +131,17 @@ class ServerProcess:
         """The fingerprint of the command that runs, or None when none does."""
         return str(self._read()["fingerprint"]) if self.running else None
 
-    def stop(self) -> None:
-        """Ask the process to end, wait, and kill it if it does not listen. Does nothing when it is gone."""
+    def stop(self) -> bool:
+        """Ask the process to end, wait, and kill it if it does not listen. Does nothing when it is gone.
+
+        Whether it ended without being killed.
+        """
         self._signal(self._stop_signal)
-        if not self._wait(self._stop_timeout_seconds):
+        listened = self._wait(self._stop_timeout_seconds)
+        if not listened:
             self.kill()
         self._dismiss_guard()
+        return listened
 
     def kill(self) -> None:
         """kill -9, and wait until the process and what it left behind are gone."""
@@ -191,6 +203,12 @@ def _guard(pid: int, number: signal.Signals) -> subprocess.Popen[bytes]:
         start_new_session=True,
         cwd="/",
     )
+
+
+def _set_aside_when_long(log: Path) -> None:
+    """Keep one earlier log, so that a machine that runs for months does not fill its disk."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.replace(log.with_suffix(".earlier.log"))
 
 
 def _lock(record: IO[str]) -> bool:

@@ -1,0 +1,82 @@
+"""The services' jobs on a timer, one at a time: on this machine what a CronJob does in a deployment.
+
+A job catches up by itself and runs once for its slot, so nothing is lost when the machine sleeps.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.settings import PROJECT, SERVICES
+
+FIRST_RUN_SECONDS = 300  # After the start, so that a start and a short measurement are left alone.
+JOB_TIMEOUT_SECONDS = 600
+STOP_TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """`python -m services.<service> job <name>`, again after every `every_seconds`."""
+
+    service: str
+    name: str
+    every_seconds: float
+
+
+JOBS = tuple(Job(service, "purge", every_seconds=3600) for service in SERVICES)
+
+
+class JobTimer:
+    """Starts jobs that are due. Call `tick` often; it never waits."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        jobs: Sequence[Job] = JOBS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environment = environment
+        self._log = log
+        self._clock = clock
+        self._due = {job: clock() + FIRST_RUN_SECONDS for job in jobs}
+        self._running: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+
+    def tick(self) -> None:
+        """Start the job that has been due longest, unless one still runs; end one that takes too long."""
+        if self._running is not None and self._running.poll() is None:
+            if self._clock() - self._started > JOB_TIMEOUT_SECONDS:
+                self._running.kill()
+            return
+        self._running = None
+        job = min(self._due, key=lambda each: self._due[each], default=None)
+        if job is not None and self._due[job] <= self._clock():
+            self._due[job] = self._clock() + job.every_seconds
+            self._started = self._clock()
+            self._running = self._start(job)
+
+    def stop(self) -> None:
+        """End the job that runs; its next run catches up."""
+        if self._running is None:
+            return
+        self._running.terminate()
+        try:
+            self._running.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._running.kill()
+            self._running.wait()
+
+    def _start(self, job: Job) -> "subprocess.Popen[bytes]":
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"services.{job.service}", "job", job.name],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(self._environment),
+                cwd=PROJECT,
+            )
