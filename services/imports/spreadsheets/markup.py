@@ -15,6 +15,7 @@ Attributes = dict[str, str]
 StartHandler = Callable[[Attributes], None]
 TextHandler = Callable[[str], None]
 
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UTF_8 = {"utf-8", "utf8"}
 
 
@@ -37,6 +38,8 @@ def scan(
     fed_bytes = 0
     try:
         for chunk in chunks:
+            if not checked and chunk.startswith(_UTF_16_MARKS):  # the mark outweighs what expat is told
+                raise hostile("markup that is not UTF-8")
             parser.Parse(chunk, False)
             forget_closed()
             checked.append(chunk)
