@@ -91,6 +91,7 @@ class ServerProcess:
             # Whoever asks whether we run holds the lock for an instant: one refusal proves nothing.
             if not wait_until(lambda: _lock(record), START_LOCK_TIMEOUT_SECONDS):
                 return
+            record.truncate(0)
             account = command.account
             self._child = subprocess.Popen(
                 [str(argument) for argument in command.arguments],
@@ -106,7 +107,6 @@ class ServerProcess:
                 # Ctrl-C in the terminal goes to the command, which then stops its servers in their order.
                 start_new_session=True,
             )
-            record.truncate(0)
             record.write(json.dumps({"pid": self._child.pid, "fingerprint": command.fingerprint}))
         if not self._outlives_caller:
             self._guard = _guard(self._child.pid, self._guard_signal)
@@ -123,13 +123,13 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id, or None when it does not run."""
-        return int(self._read()["pid"]) if self.running else None
+        """The process id, or None when it does not run, or is this instant being started by somebody else."""
+        return self._read().get("pid") if self.running else None
 
     @property
     def fingerprint(self) -> str | None:
         """The fingerprint of the command that runs, or None when none does."""
-        return str(self._read()["fingerprint"]) if self.running else None
+        return self._read().get("fingerprint") if self.running else None
 
     def stop(self) -> bool:
         """Ask the process to end, wait, and kill it if it does not listen. Does nothing when it is gone.
@@ -175,7 +175,8 @@ class ServerProcess:
             self._guard = None
 
     def _read(self) -> dict[str, Any]:
-        return json.loads(self._record.read_text())
+        text = self._record.read_text()
+        return json.loads(text) if text else {}
 
 
 def wait_until_ready(
