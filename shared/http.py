@@ -8,7 +8,7 @@ body slowly holds no connection: the body is read first.
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -37,13 +37,17 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 @dataclass(frozen=True)
 class Wiring:
-    """What routes may use beside their session: made once per process in `app.py`."""
+    """What routes may use beside their session: made once per process in `app.py`.
+
+    `stopping` is set when the process is asked to end: an answer that streams must end then.
+    """
 
     settings: Settings
     database: Database
     cursors: Cursors
     verifier: TokenVerifier
     waiting: Waiting
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def reads(endpoint: F) -> F:

@@ -6,10 +6,11 @@ What a service is made of is stated in its `app.py` as a `Service`.
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any, TypeAlias
 
 from fastapi import APIRouter, FastAPI
@@ -37,6 +38,9 @@ Job: TypeAlias = Callable[[Database, Settings, date], Awaitable[Mapping[str, Any
 Republish: TypeAlias = Callable[[Session, Topic, bool], Awaitable[int]]
 """Emits the current state of one topic's aggregates again; answers how many."""
 
+Worker: TypeAlias = Callable[[Database, Settings, asyncio.Event], Coroutine[Any, Any, None]]
+"""Work that a service finds in its own tables: runs beside the consumers until the event is set."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -51,6 +55,7 @@ class Service:
     settings: type[Settings] = Settings
     jobs: Mapping[str, Job] = field(default_factory=dict)
     republish: Republish | None = None
+    workers: Sequence[Worker] = ()
 
     def load_settings(self, **overrides: object) -> Settings:
         """The service's settings from the environment."""
@@ -96,12 +101,15 @@ async def serve(service: Service, settings: Settings, parts: Sequence[str] = EVE
             consumers = Consumers(settings, database, service.subscriptions)
             running.push_async_callback(consumers.stop)
             await consumers.start()
+            for worker in service.workers:
+                ended = asyncio.Event()
+                tasks.append(asyncio.create_task(worker(database, settings, ended), name="worker"))
+                running.push_async_callback(_finish, tasks[-1], ended.set, settings.shutdown_seconds)
         if "api" in parts:
-            server = _server(service.http(settings, database), settings)
+            app = service.http(settings, database)
+            server = _server(app, settings)
             tasks.append(asyncio.create_task(server.serve(), name="api"))
-            running.push_async_callback(
-                _finish, tasks[-1], lambda: setattr(server, "should_exit", True), settings.shutdown_seconds
-            )
+            running.push_async_callback(_finish, tasks[-1], partial(_close, server, app), settings.shutdown_seconds)
         log.info("running", parts=list(parts), port=settings.port)
         waiter = asyncio.create_task(stopping.wait())
         done, _ = await asyncio.wait({waiter, *tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -179,6 +187,12 @@ def _server(app: FastAPI, settings: Settings) -> Any:
             lifespan="off",
         )
     )
+
+
+def _close(server: Any, app: FastAPI) -> None:
+    """End the server, and first the answers that are streamed: it waits for them."""
+    app.state.wiring.stopping.set()
+    server.should_exit = True
 
 
 async def _finish(task: "asyncio.Task[Any]", stop: Callable[[], Any], seconds: float) -> None:
