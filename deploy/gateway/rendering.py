@@ -57,10 +57,10 @@ class GatewaySettings:
     max_body_bytes: int = 6 * MEBIBYTE
     max_connections: int = 10_000
     max_heap_bytes: int = 512 * MEBIBYTE
-    timeout_seconds: float = 30
+    timeout_seconds: float = 30.0
     """From the end of a request to the end of its answer; streams and files only know the next."""
-    stream_idle_seconds: float = 300
-    upload_timeout_seconds: float = 60
+    stream_idle_seconds: float = 300.0
+    upload_timeout_seconds: float = 60.0
     trusted_proxies: int = 0
     cors_origins: tuple[str, ...] = ()
     """Origins of front ends elsewhere (`https://crm.example.com`), separated by commas; `*` for all."""

@@ -139,6 +139,9 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(" ".join(str(error).split()))
     except KeyboardInterrupt:
         sys.exit("Interrupted. `make down` stops what has started.")
+    except BrokenPipeError:
+        # Whoever read our output had enough of it (`make up | head`). Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

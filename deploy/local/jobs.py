@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 from deploy.local.settings import PROJECT, SERVICES
 
@@ -26,24 +27,31 @@ class Job:
     every_seconds: float
 
 
+class RunningJob(Protocol):
+    """A job's process, as far as the timer looks at it."""
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+Start: TypeAlias = Callable[[Job], RunningJob]
+
 JOBS = tuple(Job(service, "purge", every_seconds=3600) for service in SERVICES)
 
 
 class JobTimer:
     """Starts jobs that are due. Call `tick` often; it never waits."""
 
-    def __init__(
-        self,
-        environment: Mapping[str, str],
-        log: Path,
-        jobs: Sequence[Job] = JOBS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._environment = environment
-        self._log = log
+    def __init__(self, start: Start, jobs: Sequence[Job] = JOBS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._start = start
         self._clock = clock
         self._due = {job: clock() + FIRST_RUN_SECONDS for job in jobs}
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: RunningJob | None = None
         self._started = 0.0
 
     def tick(self) -> None:
@@ -70,13 +78,15 @@ class JobTimer:
             self._running.kill()
             self._running.wait()
 
-    def _start(self, job: Job) -> "subprocess.Popen[bytes]":
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", f"services.{job.service}", "job", job.name],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=dict(self._environment),
-                cwd=PROJECT,
-            )
+
+def start_job(job: Job, environment: Mapping[str, str], log: Path) -> RunningJob:
+    """Start a job as a process of its own, which writes to `log`."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"services.{job.service}", "job", job.name],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=PROJECT,
+        )

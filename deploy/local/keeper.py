@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from deploy.local.jobs import JobTimer
+from deploy.local.jobs import JobTimer, start_job
 from deploy.local.processes import Command, ServerProcess
 from deploy.local.services import STOP_TIMEOUT_SECONDS, ServiceProcess, fingerprint
 from deploy.local.settings import PROJECT, SERVICES, LocalSettings
@@ -131,7 +132,7 @@ def main(directory: Path) -> None:
         signal.signal(number, lambda *_: stopping.set())
     environment = dict(os.environ)
     keeper = Keeper(services_of(LocalSettings.load(), environment, directory))
-    timer = JobTimer(environment, directory / "jobs.log")
+    timer = JobTimer(partial(start_job, environment=environment, log=directory / "jobs.log"))
     keeper.start()
     while not stopping.wait(POLL_SECONDS):
         keeper.tick()
