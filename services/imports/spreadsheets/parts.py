@@ -104,7 +104,7 @@ def scan_shared_strings(chunks: Iterable[bytes], limits: Limits) -> bytes:
     def on_table(attributes: Attributes) -> None:
         # The reader reserves memory for as many texts as the file claims to have.
         claimed = attributes.get("uniqueCount", "0")
-        if not claimed.isdecimal() or int(claimed[:20]) > limits.shared_strings:
+        if not claimed.isdecimal() or len(claimed) > 9 or int(claimed) > limits.shared_strings:
             raise hostile(f"more than {limits.shared_strings} shared strings claimed")
 
     def on_string(attributes: Attributes) -> None:
@@ -129,11 +129,12 @@ def scan_styles(chunks: Iterable[bytes], limits: Limits) -> bytes:
 
 
 def scan_sheet(chunks: Iterable[bytes], limits: Limits) -> bytes:
-    """The cells. Only those that hold something must lie within the rows and columns allowed:
+    """The cells of the sheet, whose places are followed as the reader follows them.
 
-    formatted but empty cells are in honest files far down, and the reader passes over them. Places
-    are followed as the reader follows them. Closures, since each runs once for every cell.
+    Only cells that hold something must lie within the rows and columns allowed: honest files have
+    formatted but empty ones far down, and the reader passes over those.
     """
+    # Closures, not methods: each of these runs once for every cell.
     columns = frozenset(_column_letters(index) for index in range(limits.columns))
     most_cells, most_columns = limits.cells, limits.columns
     require_row = _row_watch(limits)

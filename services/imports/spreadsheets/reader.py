@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from services.imports.spreadsheets.errors import UnreadableFile, hostile, unsupported
+from services.imports.spreadsheets.errors import CODES, HOSTILE_FILE, UnreadableFile, hostile, unsupported
 from services.imports.spreadsheets.guard import OLE_MAGIC, ZIP_MAGIC
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.table import Row, Table
@@ -28,9 +28,9 @@ _logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).parents[3]
 _CHILD = ("-E", "-s", "-m", "services.imports.spreadsheets.child")
 # The child gets no secrets: of our environment only what an interpreter may need to start.
-_ENVIRONMENT_NAMES = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
+_ENVIRONMENT_NAMES = ("PATH", "LD_LIBRARY_PATH", "LANG")
 _COMPLAINT_BYTES = 2_000
-_OTHER_MAGICS = (ZIP_MAGIC, OLE_MAGIC, b"%PDF", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"{\\rtf", b"\x7fELF", b"MZ")
+_OTHER_MAGICS = (ZIP_MAGIC, OLE_MAGIC, b"%PDF", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"{\\rtf")
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -49,7 +49,11 @@ def looks_supported(first_bytes: bytes, file_name: str) -> bool:
 
 
 async def read_table(content: bytes, file_name: str, limits: Limits | None = None) -> Table:
-    """The first sheet of an .xlsx, or a .csv, as texts. Raises UnreadableFile, and nothing else."""
+    """The first sheet of an .xlsx, or a .csv, as texts.
+
+    Raises UnreadableFile for anything a file can do; OSError only where no process can be started,
+    which is no fault of the file's.
+    """
     limits = limits or Limits()
     kind = _kind_of(content[:8], file_name)
     if kind is None:
@@ -58,7 +62,7 @@ async def read_table(content: bytes, file_name: str, limits: Limits | None = Non
         raise hostile(f"larger than {limits.file_bytes} bytes")
     answer = _decoded(await _ask_child(content, kind, limits))
     if answer.rows is None:
-        raise UnreadableFile(answer.code or hostile("").code, answer.detail)
+        raise UnreadableFile(answer.code if answer.code in CODES else HOSTILE_FILE, answer.detail)
     return Table(answer.rows)
 
 

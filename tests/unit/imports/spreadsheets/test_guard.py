@@ -5,9 +5,13 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.imports.spreadsheets.errors import UnreadableFile
 from services.imports.spreadsheets.guard import check_workbook
@@ -219,3 +223,20 @@ def test_prefixed_markup_is_counted_like_any_other():
         "</x:row></x:sheetData></x:worksheet>"
     )
     assert refusal(build(sheet=far)).code == "hostile_file"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(parts())))
+def test_whatever_is_done_to_a_workbook_it_gives_rows_or_a_reason(seed: int, changed_part: str):
+    """No damage to the markup or the container shows as an error of another kind."""
+    random = Random(seed)
+    entries = parts()
+    text = list(str(entries[changed_part]))
+    for _ in range(random.randint(1, 3)):
+        place = random.randrange(len(text))
+        text[place : place + random.randint(0, 8)] = random.choices('<>/"= rtcvA19-&;', k=random.randint(0, 8))
+    content = bytearray(packed(entries | {changed_part: "".join(text)}))
+    if random.random() < 0.3:
+        content[random.randrange(len(content))] = random.randrange(256)
+    with suppress(UnreadableFile):
+        assert read_workbook(bytes(content), LIMITS)

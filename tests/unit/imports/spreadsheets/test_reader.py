@@ -113,7 +113,10 @@ async def test_the_event_loop_goes_on_while_a_file_is_read():
     assert ticks > 5
 
 
-@pytest.mark.parametrize("program", ["print('nonsense')", "import os; os.abort()", "raise SystemExit(3)", ""])
+@pytest.mark.parametrize(
+    "program",
+    ["print('nonsense')", "import os; os.abort()", "raise SystemExit(3)", "", """print('{"code": "forbidden"}')"""],
+)
 async def test_a_child_that_fails_or_talks_nonsense_is_a_hostile_file(program: str, monkeypatch: pytest.MonkeyPatch):
     """No fault of the reading side reaches the caller as an error of another kind."""
     monkeypatch.setattr(reader, "_CHILD", ("-c", program))

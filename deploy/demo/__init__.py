@@ -1,0 +1,1 @@
+"""The demonstration: its input, and the story told on it."""
