@@ -68,7 +68,7 @@ def new_id() -> UUID:
 
 def encode_headers(event: Event, event_id: str, source: str, at: datetime, origin: Origin) -> dict[str, str]:
     """The record's headers for one of our own events; `source` is the service's name."""
-    headers = {
+    return {
         "content-type": CONTENT_TYPE,
         "ce_specversion": "1.0",
         "ce_id": event_id,
@@ -76,10 +76,16 @@ def encode_headers(event: Event, event_id: str, source: str, at: datetime, origi
         "ce_type": event.ce_type,
         "ce_time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "ce_subject": event.key,
-        "ce_correlationid": origin.correlation_id or event_id,
-        "ce_actorkind": origin.actor.kind,
-        "ce_actorid": origin.actor.id,
+        "ce_correlationid": event_id,
+        **origin_headers(origin),
     }
+
+
+def origin_headers(origin: Origin) -> dict[str, str]:
+    """The headers that say what an event comes from: the same for all events of one origin."""
+    headers = {"ce_actorkind": origin.actor.kind, "ce_actorid": origin.actor.id}
+    if origin.correlation_id:
+        headers["ce_correlationid"] = origin.correlation_id
     if origin.causation_id:
         headers["ce_causationid"] = origin.causation_id
     if origin.traceparent:

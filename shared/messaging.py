@@ -35,22 +35,34 @@ EXIT_STUCK = 70
 
 Handler = Callable[[Session, Sequence[Envelope[Any]]], Awaitable[None]]
 
+Check = Callable[[Envelope[Any], Any], None]
+"""Looks at one event by itself, with the service's settings. Raises Undecodable if it can never be applied."""
+
 
 @dataclass(frozen=True)
 class Subscription:
     """One consumed topic and what to do with its batches.
 
-    `once` filters repeated events by the inbox; state topics rely on versions instead.
+    `once` filters repeated events by the inbox; state topics rely on versions instead. What `check`
+    refuses is a dead letter at once: it costs its neighbours neither a retry nor a halved batch.
     """
 
     topic: Topic
     handle: Handler
     once: bool
+    check: Check | None = None
+
+    def open(self, record: Record, settings: Settings) -> Envelope[Any]:
+        """Read and check a record (a dead letter's own headers aside). Raises Undecodable."""
+        envelope = decode(self.topic, record.key, record.value, _without_error(record.headers))
+        if self.check is not None and envelope.event is not None:
+            self.check(envelope, settings)
+        return envelope
 
 
-def consumes(topic: Topic) -> Callable[[Handler], Subscription]:
+def consumes(topic: Topic, check: Check | None = None) -> Callable[[Handler], Subscription]:
     """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit."""
-    return lambda handle: Subscription(topic, handle, once=not topic.holds_state)
+    return lambda handle: Subscription(topic, handle, once=not topic.holds_state, check=check)
 
 
 def subscriptions_in(module: ModuleType) -> list[Subscription]:
@@ -101,8 +113,7 @@ class Consumers:
         subscription = {w.subscription.topic.name: w.subscription for w in self._watched}[topic_name]
 
         async def handle(record: Record) -> None:
-            envelope = decode(subscription.topic, record.key, record.value, _without_error(record.headers))
-            await self._transact(subscription, [envelope], [])
+            await self._transact(subscription, [subscription.open(record, self._settings)], [])
 
         return await replay(self._settings, subscription.topic, handle, limit)
 
@@ -136,7 +147,7 @@ class Consumers:
                 if record.key == COMPACTION_TICK.encode():
                     continue
                 try:
-                    batch.append((record, decode(subscription.topic, record.key, record.value, record.headers)))
+                    batch.append((record, subscription.open(record, self._settings)))
                 except Undecodable as error:
                     await self._letters.put(subscription.topic, record, str(error))
             await self._apply(watched, batch, self._positions(watched, records))

@@ -65,6 +65,9 @@ class Harness:
         """Hand a batch of one topic to the service's subscription, within its one transaction."""
         topic = next(e.event.topic for e in envelopes if e.event is not None)
         subscription = next(s for s in self.service.subscriptions if s.topic.name == topic.name)
+        for envelope in envelopes:
+            if subscription.check is not None and envelope.event is not None:
+                subscription.check(envelope, self.settings)
         async with self.database.transaction() as session:
             fresh = list(envelopes)
             if subscription.once:
@@ -93,7 +96,7 @@ class Harness:
         from shared.contracts.catalogue import find
 
         async with self.database.reading() as session:
-            rows = (await run(session, "SELECT topic, aggregateid, payload, headers FROM outbox ORDER BY id")).all()
+            rows = (await run(session, "SELECT topic, aggregateid, payload, headers::text FROM outbox ORDER BY id")).all()
         result: list[tuple[dict[str, str], Any]] = []
         for topic, key, payload, headers in rows:
             named = msgspec.json.decode(headers)
