@@ -136,6 +136,7 @@ def connect_arguments(settings: Settings) -> dict[str, Any]:
         "server_settings": {
             "application_name": f"rapport-{settings.service}",
             "timezone": "UTC",
+            "rapport.zone": settings.time_zone,
             "jit": "off",
             "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
             "idle_in_transaction_session_timeout": f"{settings.database_idle_transaction_seconds:g}s",

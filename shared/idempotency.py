@@ -59,7 +59,7 @@ async def begin(session: Session, attempt: Attempt) -> Answer | None:
         raise Conflict("request_in_progress")
     found = await run(
         session,
-        "SELECT body_hash, answer FROM idempotency WHERE actor = $1 AND path = $2 AND key = $3",
+        "SELECT body_hash, answer::text AS answer FROM idempotency WHERE actor = $1 AND path = $2 AND key = $3",
         attempt.actor,
         attempt.path,
         attempt.key,

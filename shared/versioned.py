@@ -28,13 +28,16 @@ class Versioned:
         if expected is not None and expected != self.version:
             raise VersionConflict
 
-    def change(self, event: type[E], cause: Cause, **values: Any) -> list[E]:
-        """Set attributes and tell it with `event`; nothing happens when all are equal already."""
+    def change(self, event: type[E], cause: Cause, also: dict[str, Any] | None = None, /, **values: Any) -> list[E]:
+        """Set attributes and tell it with `event`; nothing happens when all are equal already.
+
+        `also` is set beside them when something changes, without being named as changed.
+        """
         before = {name: getattr(self, name) for name, value in values.items() if getattr(self, name) != value}
         if not before:
             return []
-        for name in before:
-            setattr(self, name, values[name])
+        for name, value in {**{name: values[name] for name in before}, **(also or {})}.items():
+            setattr(self, name, value)
         return [self.tell(event, cause, before)]
 
     def tell(self, event: type[E], cause: Cause, before: dict[str, Any] | None = None) -> E:

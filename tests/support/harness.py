@@ -96,7 +96,9 @@ class Harness:
         from shared.contracts.catalogue import find
 
         async with self.database.reading() as session:
-            rows = (await run(session, "SELECT topic, aggregateid, payload, headers::text FROM outbox ORDER BY id")).all()
+            rows = (
+                await run(session, "SELECT topic, aggregateid, payload, headers::text FROM outbox ORDER BY id")
+            ).all()
         result: list[tuple[dict[str, str], Any]] = []
         for topic, key, payload, headers in rows:
             named = msgspec.json.decode(headers)

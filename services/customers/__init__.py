@@ -1,0 +1,1 @@
+"""The truth about customers: records, classification, responsible persons, employees, audit trail."""

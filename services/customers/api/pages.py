@@ -1,0 +1,15 @@
+"""Pages as answers: items that PostgreSQL wrote as JSON, with the cursor behind them."""
+
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+from shared.http import Wiring, json_text
+
+
+def page_answer(wiring: Wiring, query: Any, items: str, last: list[Any] | None, total: int | None = None) -> Response:
+    """A list's answer; `query` is what its cursor is bound to."""
+    cursor = msgspec.json.encode(wiring.cursors.make(query, last)).decode() if last is not None else "null"
+    counted = f',"total":{total}' if total is not None else ""
+    return json_text(f'{{"items":{items},"next_cursor":{cursor}{counted}}}')

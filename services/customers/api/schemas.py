@@ -1,0 +1,215 @@
+"""Requests and answers of the customers service (shapes; rules are in `domain/`)."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.customers.domain.values import EmployeeIds
+from shared.contracts.customers import Address, Origin
+from shared.contracts.events import Money
+from shared.contracts.interactions import Contact
+from shared.fields import Code, Name, PageQuery, RequestModel, Text
+
+
+class CustomerRecord(BaseModel):
+    """One customer with the numbers that live beside it. `allowed` on single records only."""
+
+    id: UUID
+    code: str
+    type: Literal["person", "company"]
+    name: str
+    phones: list[str]
+    emails: list[str]
+    gender: str | None
+    birth_date: date | None
+    occupation: str | None
+    income_band: str | None
+    company_name: str | None
+    tax_code: str | None
+    website: str | None
+    address: Address | None
+    description: str | None
+    group_ids: list[UUID]
+    source_ids: list[UUID]
+    primary_source_id: UUID | None
+    sector_ids: list[UUID]
+    relationship_id: UUID
+    remembered_relationship_id: UUID | None
+    referrer_customer_id: UUID | None
+    manager_id: UUID | None
+    manager_set_at: datetime | None
+    viewer_ids: list[UUID]
+    origin: Origin
+    state: Literal["active", "deleted"]
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    deleted_at: datetime | None
+    first_closed_at: datetime | None
+    interaction_count: int
+    last_contact: Contact | None
+    last_two_way_contact: Contact | None
+    as_of: datetime
+    days_left: int | None
+    total_revenue: Money
+    order_count: int
+    version: int
+    allowed: list[str] = []
+
+
+class CustomerList(BaseModel):
+    """One page of customers."""
+
+    items: list[CustomerRecord]
+    next_cursor: str | None
+    total: int | None = None
+
+
+class CustomerQuery(PageQuery):
+    """Common filters as parameters; every one given must hold. Days are inclusive."""
+
+    q: Annotated[str, Field(max_length=200)] | None = None
+    ids: Annotated[list[UUID], Field(max_length=200)] | None = None
+    state: Literal["active", "deleted"] = "active"
+    manager: Annotated[list[UUID], Field(max_length=200)] | None = None
+    unassigned: bool | None = None
+    created_from: date | None = None
+    created_to: date | None = None
+    last_contact_from: date | None = None
+    last_contact_to: date | None = None
+    sort: Annotated[str, Field(max_length=40)] | None = None
+
+
+class ManagerRequest(RequestModel):
+    """Who is responsible from now on; null for nobody."""
+
+    employee_id: UUID | None
+    keep_previous_as_viewer: bool = False
+
+
+class ManagerAnswer(BaseModel):
+    """The actor may have lost sight of the customer by this, so this is all that is told (A4)."""
+
+    customer_id: UUID
+    manager_id: UUID | None
+    version: int
+
+
+class ViewersRequest(RequestModel):
+    """The viewers that are named by hand."""
+
+    employee_ids: EmployeeIds
+
+
+class RestoreRequest(RequestModel):
+    """How to restore: without the phones that somebody else has by now, if asked."""
+
+    drop_phones: bool = False
+
+
+class EmployeeCreate(RequestModel):
+    """An employee to add; `id` is the token's `sub`."""
+
+    id: UUID | None = None
+    code: Code | None = None
+    name: Name
+    department: Text | None = None
+    email: Annotated[Text, Field(max_length=254)] | None = None
+    phone: Annotated[Text, Field(max_length=40)] | None = None
+    superior_id: UUID | None = None
+
+
+class EmployeeChange(RequestModel):
+    """Changes of an employee (JSON Merge Patch)."""
+
+    code: Code = ""
+    name: Name = ""
+    department: Text | None = None
+    email: Annotated[Text, Field(max_length=254)] | None = None
+    phone: Annotated[Text, Field(max_length=40)] | None = None
+    superior_id: UUID | None = None
+
+
+class EmployeeRecord(BaseModel):
+    """An employee; the last group for themselves and `directory:manage` only."""
+
+    id: UUID
+    code: str
+    name: str
+    department: str | None
+    active: bool
+    email: str | None = None
+    phone: str | None = None
+    superior_id: UUID | None = None
+    successor_id: UUID | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int | None = None
+
+
+class EmployeeList(BaseModel):
+    """One page of employees."""
+
+    items: list[EmployeeRecord]
+    next_cursor: str | None
+
+
+class EmployeeQuery(PageQuery):
+    """Employees by name or code, active or not."""
+
+    q: Annotated[str, Field(max_length=200)] | None = None
+    active: bool | None = None
+
+
+class DeactivateRequest(RequestModel):
+    """Who takes over the employee's customers; nobody leaves them where they are."""
+
+    transfer_to: UUID | None = None
+
+
+class AuditEntry(BaseModel):
+    """One change, or one decision that changed nothing."""
+
+    at: datetime
+    actor: dict[str, str]
+    cause: dict[str, str | None]
+    event_id: UUID | None
+    changes: dict[str, Any]
+    outcome: Literal["applied", "superseded", "has_manager", "inactive_employee", "erased"]
+
+
+class AuditList(BaseModel):
+    """One page of the audit trail, newest first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
+
+
+class AccessAnswer(BaseModel):
+    """Why an employee can see a customer."""
+
+    customer_id: UUID
+    employee_id: UUID
+    reasons: list[dict[str, Any]]
+    also: list[str]
+
+
+class Me(BaseModel):
+    """Who is asking."""
+
+    employee: EmployeeRecord | None
+    kind: str
+    permissions: list[str]
+    language: str
+
+
+class TenantSettings(BaseModel):
+    """Limits and defaults that a front end needs."""
+
+    time_zone: str
+    currency: str
+    max_page: int
+    max_bulk_items: int
+    default_relationship_id: UUID

@@ -1,0 +1,19 @@
+"""What the customers service is made of: the only place where its parts are wired."""
+
+from services.customers import consumers
+from services.customers.api.customers import customers
+from services.customers.api.employees import employees
+from services.customers.api.tenant import tenant
+from services.customers.commands.republishing import republish
+from shared.messaging import subscriptions_in
+from shared.service import Service
+
+SERVICE = Service(
+    name="customers",
+    title="Rapport customers",
+    description="Customer records, their classification, responsible persons and viewers; employees; audit trail.",
+    package="services.customers",
+    routers=(customers, employees, tenant),
+    subscriptions=subscriptions_in(consumers),
+    republish=republish,
+)

@@ -1,0 +1,78 @@
+"""Customers follow the owners of their opportunities (K3): a batch of events, one pass over the rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.customers.commands.customers import lock_customers
+from services.customers.commands.employees import active_employees
+from services.customers.commands.publishing import AuditRow, decision_entry, tell, write_entries
+from services.customers.domain.customer import Customer
+from shared.contracts.campaigns import OpportunityEvent
+from shared.contracts.events import Cause
+from shared.copies import newest_per_key
+from shared.database import Session, clock, run
+from shared.envelope import Envelope
+
+_PROJECT = """
+INSERT INTO opportunity AS stored
+    (id, campaign_id, customer_id, status_id, owner_id, owner_assigned_at, state, version)
+SELECT *
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[], $7::text[], $8::bigint[])
+     AS news(id, campaign_id, customer_id, status_id, owner_id, assigned_at, state, version)
+ORDER BY id
+ON CONFLICT (id) DO UPDATE SET
+    status_id = excluded.status_id, owner_id = excluded.owner_id, owner_assigned_at = excluded.owner_assigned_at,
+    state = excluded.state, version = excluded.version
+WHERE stored.version <= excluded.version
+"""
+
+
+async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    """Make owners managers, in the order of the batch (K3).
+
+    The comparison is with the stored state, never with having seen an event: a repetition or a
+    republish decides the same and leaves one audit entry.
+    """
+    relevant = [envelope for envelope in envelopes if isinstance(envelope.event, OpportunityEvent)]
+    states = [envelope.event.state for envelope in relevant]
+    customers = await lock_customers(session, {state.customer_id for state in states})
+    active = await active_employees(session, {state.owner_id for state in states if state.owner_id is not None})
+    at = await clock(session)
+    decided: list[AuditRow] = []
+    for envelope in relevant:
+        state = envelope.event.state
+        customer = customers.get(state.customer_id)
+        if customer is None:
+            if state.owner_assigned_at is not None:
+                decided.append(decision_entry(state.customer_id, state, envelope.id, "erased"))
+            continue
+        decided += _follow(session, customer, envelope, state.owner_id in active, at)
+    await session.flush()
+    await write_entries(session, decided)
+
+
+async def project_opportunities(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    """Keep what filters need to know of opportunities."""
+    rows = [
+        (s.id, s.campaign_id, s.customer_id, s.status_id, s.owner_id, s.owner_assigned_at, s.state, e.event.version)
+        for e in newest_per_key(envelopes)
+        if isinstance(e.event, OpportunityEvent)
+        for s in (e.event.state,)
+    ]
+    if rows:
+        await run(session, _PROJECT, *map(list, zip(*rows, strict=True)))
+    gone = [envelope.key for envelope in newest_per_key(envelopes) if envelope.event is None]
+    if gone:
+        await run(session, "DELETE FROM opportunity WHERE id = ANY($1::text[]::uuid[])", gone)
+
+
+def _follow(
+    session: Session, customer: Customer, envelope: Envelope[Any], owner_active: bool, at: Any
+) -> list[AuditRow]:
+    state = envelope.event.state
+    cause = Cause(kind="campaign", id=envelope.id)
+    followed = customer.follow_opportunity_owner(state, owner_active, at, cause)
+    entries = tell(session, followed.events, after=envelope)
+    if followed.outcome not in (None, "applied"):
+        entries.append(decision_entry(customer.id, state, envelope.id, followed.outcome))
+    return entries

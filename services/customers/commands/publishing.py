@@ -1,0 +1,85 @@
+"""Telling a change: the event into the outbox, its audit entry beside it, in the same transaction (A5)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.customers.domain.audit import changes_of
+from shared import outbox
+from shared.contracts.customers import CustomerEvent
+from shared.contracts.directory import EmployeeChanged
+from shared.contracts.events import StateEvent
+from shared.database import Session, run
+from shared.envelope import Envelope
+from shared.identity import SYSTEM, Actor
+
+_INSERT = """
+INSERT INTO audit (customer_id, employee_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes, outcome,
+                   decision)
+SELECT customer_id, employee_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes::jsonb, outcome, decision
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
+            $9::text[], $10::text[])
+     AS news(customer_id, employee_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes, outcome, decision)
+ON CONFLICT (decision) DO NOTHING
+"""
+
+AuditRow = tuple[Any, ...]
+
+
+async def publish(session: Session, events: Iterable[StateEvent[Any]]) -> None:
+    """Tell what the session's actor has done to customers or employees, and keep it in the audit trail."""
+    await write_entries(session, tell(session, events))
+
+
+def tell(
+    session: Session, events: Iterable[StateEvent[Any]], after: Envelope[Any] | None = None, actor: Actor = SYSTEM
+) -> list[AuditRow]:
+    """Put events into the outbox; answers their audit entries, to be written with `write_entries`.
+
+    `after` is the event that caused them, on behalf of `actor`; without it the session's origin holds.
+    """
+    listed = list(events)
+    origin = after.origin(actor) if after is not None else outbox.origin(session)
+    ids = outbox.add(session, listed, origin)
+    return [_entry(event, origin.actor, event_id) for event, event_id in zip(listed, ids, strict=True)]
+
+
+async def write_entries(session: Session, entries: Sequence[AuditRow]) -> None:
+    """Write audit entries; a decision that is there already is not written again."""
+    if entries:
+        await run(session, _INSERT, *map(list, zip(*entries, strict=True)))
+
+
+def decision_entry(
+    customer_id: UUID, opportunity: Any, cause_id: str, outcome: str, changes: dict[str, Any] | None = None
+) -> AuditRow:
+    """What was decided about an opportunity's owner; one entry for one assignment, however often told (K3)."""
+    return (
+        customer_id,
+        None,
+        SYSTEM.kind,
+        SYSTEM.id,
+        "campaign",
+        cause_id,
+        None,
+        msgspec.json.encode(changes or {"manager_id": {"new": opportunity.owner_id}}).decode(),
+        outcome,
+        f"{opportunity.id}/{opportunity.owner_assigned_at.isoformat()}",
+    )
+
+
+def _entry(event: StateEvent[Any], actor: Actor, event_id: str) -> AuditRow:
+    return (
+        event.state.id if isinstance(event, CustomerEvent) else None,
+        event.state.id if isinstance(event, EmployeeChanged) else None,
+        actor.kind,
+        actor.id,
+        event.cause.kind,
+        event.cause.id,
+        UUID(event_id),
+        msgspec.json.encode(changes_of(event)).decode(),
+        "applied",
+        None,
+    )

@@ -1,0 +1,49 @@
+"""Current state told again, under the row locks, versions unchanged: it repairs copies (see `republish`)."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.customers.domain.customer import Customer
+from services.customers.domain.employee import Employee
+from services.customers.domain.relationships import Relationship
+from shared import outbox
+from shared.contracts.classification import CLASSIFICATION, RelationshipChanged
+from shared.contracts.customers import CUSTOMERS, CustomerUpdated
+from shared.contracts.directory import DIRECTORY, EmployeeChanged
+from shared.contracts.events import Cause, Topic
+from shared.database import Session
+from shared.envelope import Origin
+
+BATCH = 500
+
+_SOURCES: dict[str, list[tuple[type[Any], type[Any]]]] = {
+    CUSTOMERS.name: [(Customer, CustomerUpdated)],
+    DIRECTORY.name: [(Employee, EmployeeChanged)],
+    CLASSIFICATION.name: [(Relationship, RelationshipChanged)],
+}
+
+
+async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
+    """Tell every aggregate of a topic again; answers how many."""
+    count = 0
+    for kind, event in _SOURCES[topic.name]:
+        last: UUID | None = None
+        while True:
+            statement = select(kind).order_by(kind.id).limit(BATCH).with_for_update()
+            batch = list(
+                (await session.execute(statement if last is None else statement.where(kind.id > last))).scalars()
+            )
+            if not batch:
+                break
+            outbox.add(session, [_again(one, event, raise_version) for one in batch], Origin(replayed=True))
+            await session.flush()
+            count, last = count + len(batch), batch[-1].id
+            session.expunge_all()
+    return count
+
+
+def _again(one: Any, event: type[Any], raise_version: bool) -> Any:
+    cause = Cause(kind="system", id="republish")
+    return one.tell(event, cause) if raise_version else one.state_event(event, cause)

@@ -1,0 +1,70 @@
+"""Which topics concern customers, and which command each means."""
+
+from collections.abc import Sequence
+
+from services.customers.commands.assignment import follow_opportunity_owners, project_opportunities
+from services.customers.commands.automation import apply_automation_action
+from services.customers.commands.imports import apply_import_rows
+from services.customers.commands.projections import (
+    apply_summaries,
+    confirm_erasures,
+    keep_campaigns,
+    keep_documents,
+)
+from shared.contracts.campaigns import CAMPAIGNS, OPPORTUNITIES, CampaignChanged, OpportunityEvent
+from shared.contracts.documents import DOCUMENTS, DocumentChanged
+from shared.contracts.events import Event
+from shared.contracts.imports import IMPORTS, ImportRowsConfirmed
+from shared.contracts.interactions import SUMMARIES, InteractionSummaryChanged
+from shared.contracts.work import AUTOMATION_ACTIONS, ERASURES, AutomationActionDecided, ErasureCompleted
+from shared.database import Session
+from shared.envelope import Envelope
+from shared.errors import Invalid
+from shared.messaging import consumes
+
+
+@consumes(OPPORTUNITIES)
+async def on_opportunities(session: Session, events: Sequence[Envelope[OpportunityEvent]]) -> None:
+    """Owners become managers (K3); filters know the opportunities."""
+    await follow_opportunity_owners(session, events)
+    await project_opportunities(session, events)
+
+
+@consumes(CAMPAIGNS)
+async def on_campaigns(session: Session, events: Sequence[Envelope[CampaignChanged]]) -> None:
+    """Keep campaigns for filters and downloads."""
+    await keep_campaigns(session, events)
+
+
+@consumes(SUMMARIES)
+async def on_interaction_summaries(session: Session, events: Sequence[Envelope[InteractionSummaryChanged]]) -> None:
+    """Show counts and contact clocks (I10)."""
+    await apply_summaries(session, events)
+
+
+@consumes(DOCUMENTS)
+async def on_documents(session: Session, events: Sequence[Envelope[DocumentChanged]]) -> None:
+    """Keep orders for purchase filters (P1)."""
+    await keep_documents(session, events)
+
+
+@consumes(IMPORTS)
+async def on_imports(session: Session, events: Sequence[Envelope[Event]]) -> None:
+    """Write confirmed rows (M9)."""
+    for event in events:
+        if not isinstance(event.event, ImportRowsConfirmed):
+            raise Invalid("validation_failed", kind="undo is not applied by this release")
+        await apply_import_rows(session, event)
+
+
+@consumes(AUTOMATION_ACTIONS)
+async def on_automation_actions(session: Session, events: Sequence[Envelope[AutomationActionDecided]]) -> None:
+    """Do what automation decided (K5)."""
+    for event in events:
+        await apply_automation_action(session, event)
+
+
+@consumes(ERASURES)
+async def on_erasures(session: Session, events: Sequence[Envelope[ErasureCompleted]]) -> None:
+    """Keep which service has forgotten whom (C8)."""
+    await confirm_erasures(session, events)

@@ -1,0 +1,43 @@
+"""The words a customer is found by, as lexemes: one column serves text, phone fragments and sight.
+
+A phone gives every tail of at least 4 digits (`#4901234567`, `#901234567`, …), so that a fragment is a
+prefix of one of them. Who may see the customer is a word, too (`m:<manager>`, `v:<viewer>`): a rare
+word within somebody's reach is then one index scan.
+"""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from shared.folding import words
+
+if TYPE_CHECKING:
+    from services.customers.domain.customer import Customer
+
+MAX_WORD_LENGTH = 64
+MAX_WORDS = 300
+MIN_FRAGMENT = 4
+
+
+def search_text(customer: "Customer") -> str:
+    """All lexemes of a customer, separated by spaces."""
+    address: dict[str, Any] = customer.address or {}
+    texts = (customer.name, customer.code, customer.company_name, *customer.emails, *address.values())
+    lexemes = {word[:MAX_WORD_LENGTH]: None for text in texts if text for word in words(text)}
+    bounded = list(lexemes)[:MAX_WORDS]
+    for phone in customer.phones:
+        digits = phone.removeprefix("+")
+        bounded += [f"#{digits[start:]}" for start in range(len(digits) - MIN_FRAGMENT + 1)]
+    if customer.manager_id is not None:
+        bounded.append(manager_lexeme(customer.manager_id))
+    bounded += [viewer_lexeme(employee_id) for employee_id in customer.viewer_ids]
+    return " ".join(dict.fromkeys(bounded))
+
+
+def manager_lexeme(employee_id: UUID) -> str:
+    """The lexeme of a responsible person."""
+    return f"m:{employee_id.hex}"
+
+
+def viewer_lexeme(employee_id: UUID) -> str:
+    """The lexeme of a viewer."""
+    return f"v:{employee_id.hex}"

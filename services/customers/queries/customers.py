@@ -1,0 +1,268 @@
+"""Lists of customers: only what the actor may see (A2), keyset pages, the plan chosen by the words (P4, P5).
+
+No one plan serves text search: common words are found by walking in the order of the list and
+stopping early, rare ones by the inverted index. A short walk comes first unless a word is known to
+be rare; what it leaves open the index answers.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.customers.domain.search_text import MIN_FRAGMENT, manager_lexeme, viewer_lexeme
+from services.customers.queries.records import JOINS, RECORD
+from services.customers.queries.words import known_as_rare
+from shared.database import Session, run
+from shared.errors import Invalid
+from shared.folding import words
+from shared.identity import DELETE, Actor
+from shared.phones import fragment
+
+MAX_QUERY_WORDS = 10
+WALK_ROWS = 2_000
+
+SORTS = {
+    "created_at": ("s.created_at", "timestamptz"),
+    "updated_at": ("c.updated_at", "timestamptz"),
+    "name": ("c.name", "text"),
+    "code": ("c.code", "text"),
+    "last_contact_at": ("n.last_contact_at", "timestamptz"),
+    "interaction_count": ("n.interaction_count", "int"),
+}
+
+
+_DELETED = """(SELECT id AS customer_id, created_at, manager_id,
+               array_to_tsvector(string_to_array(search_text, ' ')) AS words
+        FROM customer WHERE state = 'deleted')"""
+"""Deleted customers in the shape of `customer_search`, which holds live ones only."""
+
+
+@dataclass(frozen=True)
+class CustomerFilter:
+    """Which customers: every part given must hold. Days are inclusive, in the tenant's zone."""
+
+    text: str | None = None
+    ids: tuple[UUID, ...] | None = None
+    manager_ids: tuple[UUID, ...] | None = None
+    unassigned: bool | None = None
+    created_from: date | None = None
+    created_to: date | None = None
+    last_contact_from: date | None = None
+    last_contact_to: date | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Sort:
+    """One column and a direction; nulls last, the id breaks ties (P5)."""
+
+    column: str = "created_at"
+    descending: bool = True
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Sort":
+        """`-created_at` and the like. Raises Invalid."""
+        name = (text or "-created_at").removeprefix("-")
+        if name not in SORTS:
+            raise Invalid.at("?sort", detail=f"one of {', '.join(sorted(SORTS))}")
+        return cls(name, (text or "-").startswith("-"))
+
+
+@dataclass
+class _Query:
+    """A statement in the making: conditions and the parameters they refer to."""
+
+    source: str
+    conditions: list[str] = field(default_factory=list)
+    parameters: list[Any] = field(default_factory=list)
+
+    def where(self, condition: str, *values: Any) -> None:
+        numbers = {f"p{i}": f"${len(self.parameters) + i + 1}" for i in range(len(values))}
+        self.conditions.append(condition.format(**numbers))
+        self.parameters += values
+
+    @property
+    def sql(self) -> str:
+        return " AND ".join(self.conditions) or "true"
+
+
+@dataclass(frozen=True)
+class CustomerPage:
+    """One page as JSON text, and the sort values of its last row where another page may follow."""
+
+    items: str
+    last: list[Any] | None
+    total: int | None = None
+
+
+async def list_customers(
+    session: Session, actor: Actor, wanted: CustomerFilter, sort: Sort, limit: int, after: list[Any] | None, total: bool
+) -> CustomerPage:
+    """A page of the customers the actor sees. Raises Forbidden for deleted ones without the right."""
+    if wanted.deleted:
+        actor.require(DELETE)
+    lexemes = _text_query(wanted.text)
+    if lexemes == "":
+        return CustomerPage("[]", None, 0 if total else None)
+    count = await _count(session, actor, wanted, lexemes) if total else None
+    if wanted.deleted and lexemes is not None:
+        query = _conditions(actor, wanted)
+        query.where("s.words @@ {p0}::tsquery", lexemes)
+        return await _fetch(session, query, sort, limit, after, count)
+    if lexemes is None:
+        return await _fetch(session, _conditions(actor, wanted), sort, limit, after, count)
+    if not await known_as_rare(session, lexemes):
+        walk = _conditions(actor, wanted)
+        page = await _fetch(session, walk, sort, limit, after, count, walk_for=lexemes)
+        if page.last is not None:
+            return page
+    search = _conditions(actor, wanted, by_index=True)
+    search.where("s.words @@ {p0}::tsquery", _within_sight(actor, lexemes))
+    return await _fetch(session, search, sort, limit, after, count, by_index=True)
+
+
+async def count_customers(session: Session, actor: Actor, wanted: CustomerFilter) -> int:
+    """How many customers of a filter the actor sees."""
+    lexemes = _text_query(wanted.text)
+    return 0 if lexemes == "" else await _count(session, actor, wanted, lexemes)
+
+
+async def _fetch(
+    session: Session,
+    query: _Query,
+    sort: Sort,
+    limit: int,
+    after: list[Any] | None,
+    total: int | None,
+    walk_for: str | None = None,
+    by_index: bool = False,
+) -> CustomerPage:
+    """Run one plan: find a page of ids in order, then write their records."""
+    column, kind = SORTS[sort.column]
+    if after is not None:
+        _continue(query, sort, column, kind, after)
+    order = _order(sort, column, "s")
+    joins = " ".join(
+        join
+        for alias, join in (
+            ("c.", "JOIN customer c ON c.id = s.customer_id"),
+            ("n.", "JOIN customer_contact n ON n.customer_id = s.customer_id"),
+        )
+        if alias in f"{query.sql} {column}"
+    )
+    found = f"SELECT s.customer_id, {column} AS key, s.words FROM {query.source} s {joins} WHERE {query.sql}"
+    if walk_for is not None:
+        query.parameters.append(walk_for)
+        page = (
+            f"SELECT customer_id, key FROM ({found} ORDER BY {order} LIMIT {WALK_ROWS}) walk"
+            f" WHERE words @@ ${len(query.parameters)}::tsquery LIMIT {limit + 1}"
+        )
+    elif by_index:
+        page = (
+            f"SELECT customer_id, key FROM (WITH hits AS MATERIALIZED ({found}) SELECT * FROM hits) s"
+            f" ORDER BY {_order(sort, 's.key', 's')} LIMIT {limit + 1}"
+        )
+    else:
+        page = f"SELECT customer_id, key FROM ({found} ORDER BY {order} LIMIT {limit + 1}) page"
+    outer = _order(sort, "page.key", "page")
+    statement = f"""
+        SELECT coalesce(json_agg(record ORDER BY place) FILTER (WHERE place <= {limit}), '[]')::text,
+               max(place), max(key) FILTER (WHERE place = {limit}), max(id::text) FILTER (WHERE place = {limit})
+        FROM (SELECT {RECORD} AS record, row_number() OVER (ORDER BY {outer}) AS place, page.key::text AS key, c.id
+              FROM ({page}) page JOIN customer c ON c.id = page.customer_id {JOINS}) shown
+    """
+    items, places, key, last_id = (await run(session, statement, *query.parameters)).one()
+    more = places is not None and places > limit
+    return CustomerPage(items, [key, last_id] if more else None, total)
+
+
+def _conditions(actor: Actor, wanted: CustomerFilter, by_index: bool = False) -> _Query:
+    """What must hold of a row of `customer_search`; sight by the index's own words where it is used."""
+    query = _Query(_DELETED if wanted.deleted else "customer_search")
+    if not actor.sees_everything and not by_index:
+        if actor.employee_id is None:
+            query.where("false")
+        else:
+            query.where(
+                "(s.manager_id = ANY({p0}::uuid[]) OR s.words @@ {p1}::tsquery)",
+                list(actor.reach),
+                f"'{viewer_lexeme(actor.employee_id)}'",
+            )
+    _add_filter(query, wanted)
+    return query
+
+
+def _add_filter(query: _Query, wanted: CustomerFilter) -> None:
+    if wanted.ids is not None:
+        query.where("s.customer_id = ANY({p0}::uuid[])", list(wanted.ids))
+    if wanted.manager_ids is not None and len(wanted.manager_ids) == 1:
+        query.where("s.manager_id = {p0}", wanted.manager_ids[0])
+    elif wanted.manager_ids is not None:
+        query.where("s.manager_id = ANY({p0}::uuid[])", list(wanted.manager_ids))
+    if wanted.unassigned is not None:
+        query.where("s.manager_id IS NULL" if wanted.unassigned else "s.manager_id IS NOT NULL")
+    for column, first, last in (
+        ("s.created_at", wanted.created_from, wanted.created_to),
+        ("n.last_contact_at", wanted.last_contact_from, wanted.last_contact_to),
+    ):
+        if first is not None:
+            query.where(f"{column} >= start_of({{p0}})", first)
+        if last is not None:
+            query.where(f"{column} < start_of({{p0}} + 1)", last)
+
+
+async def _count(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str | None) -> int:
+    query = _conditions(actor, wanted, by_index=lexemes is not None)
+    if lexemes is not None:
+        query.where("s.words @@ {p0}::tsquery", _within_sight(actor, lexemes))
+    join = "JOIN customer_contact n ON n.customer_id = s.customer_id" if "n." in query.sql else ""
+    found = await run(session, f"SELECT count(*) FROM {query.source} s {join} WHERE {query.sql}", *query.parameters)
+    return found.scalar_one()
+
+
+def _continue(query: _Query, sort: Sort, column: str, kind: str, after: list[Any]) -> None:
+    """Only rows behind the last one of the page before; nulls come last in either direction."""
+    key, last_id = after
+    sign = "<" if sort.descending else ">"
+    if key is None:
+        query.where(f"{column} IS NULL AND s.customer_id {sign} {{p0}}", UUID(last_id))
+        return
+    value = datetime.fromisoformat(key) if kind == "timestamptz" else int(key) if kind == "int" else key
+    behind = f"({column}, s.customer_id) {sign} ({{p0}}::{kind}, {{p1}}::uuid)"
+    nullable = column.startswith("n.last")
+    query.where(f"({behind} OR {column} IS NULL)" if nullable else behind, value, UUID(last_id))
+
+
+def _order(sort: Sort, column: str, alias: str) -> str:
+    direction = "DESC" if sort.descending else "ASC"
+    nulls = " NULLS LAST" if sort.column == "last_contact_at" else ""
+    return f"{column} {direction}{nulls}, {alias}.customer_id {direction}"
+
+
+def _text_query(text: str | None) -> str | None:
+    """A text as a query over lexemes: every word a prefix, digits also as a piece of a phone (P4).
+
+    None without a text; empty when nothing can match it.
+    """
+    if text is None or not text.strip():
+        return None
+    digits = fragment(text)
+    if digits is not None and " " in text.strip():
+        return f"'#{digits}':*"
+    parts: list[str] = []
+    for word in words(text)[:MAX_QUERY_WORDS]:
+        piece = fragment(word) if word.isdecimal() and len(word) >= MIN_FRAGMENT else None
+        parts.append(f"('{word}':* | '#{piece}':*)" if piece is not None else f"'{word}':*")
+    return " & ".join(parts)
+
+
+def _within_sight(actor: Actor, lexemes: str) -> str:
+    """The query, bound to what the actor sees: one scan of the index answers both (A2)."""
+    if actor.sees_everything:
+        return lexemes
+    if actor.employee_id is None:
+        return f"{lexemes} & 'nobody:'"
+    sight = [f"'{manager_lexeme(employee_id)}'" for employee_id in actor.reach]
+    sight.append(f"'{viewer_lexeme(actor.employee_id)}'")
+    return f"{lexemes} & ({' | '.join(sight)})"

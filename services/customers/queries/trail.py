@@ -1,0 +1,80 @@
+"""Who did what to a customer, and who can see it: the audit trail and the reasons of sight (A5, A7)."""
+
+from typing import Any
+from uuid import UUID
+
+from shared.access import MAX_SUPERIOR_DEPTH, may_see
+from shared.database import Session, run
+from shared.errors import NotFound
+from shared.identity import Actor
+
+_ENTRY = """
+json_build_object('at', instant(at), 'actor', json_build_object('kind', actor_kind, 'id', actor_id),
+    'cause', json_build_object('kind', cause_kind, 'id', cause_id), 'event_id', event_id,
+    'changes', changes, 'outcome', outcome)
+"""
+_CHAIN = f"""
+WITH RECURSIVE above(id, superior_id, name, active, depth) AS (
+    SELECT id, superior_id, name, active, 0 FROM employee WHERE id = $1
+    UNION ALL
+    SELECT e.id, e.superior_id, e.name, e.active, above.depth + 1 FROM employee e
+    JOIN above ON e.id = above.superior_id WHERE above.depth < {MAX_SUPERIOR_DEPTH}
+)
+SELECT id, name, depth FROM above WHERE active
+"""
+
+
+async def read_audit(
+    session: Session, subject: str, subject_id: UUID, limit: int, before: int | None
+) -> tuple[str, int | None]:
+    """Entries of a customer or an employee (`subject` names the column), newest first, as JSON text.
+
+    Answers the id to continue before, too, where another page may follow.
+    """
+    found = await run(
+        session,
+        f"SELECT coalesce(json_agg({_ENTRY} ORDER BY id DESC) FILTER (WHERE place <= $3), '[]')::text, max(place),"
+        " min(id) FILTER (WHERE place <= $3)"
+        " FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS place FROM audit"
+        f"       WHERE {subject} = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3 + 1) entries",
+        subject_id,
+        before,
+        limit,
+    )
+    items, places, last = found.one()
+    return items, last if places is not None and places > limit else None
+
+
+async def explain_access(session: Session, actor: Actor, customer_id: UUID, employee_id: UUID) -> dict[str, Any]:
+    """Why an employee can see a customer: as responsible person, viewer or superior, by name (A7).
+
+    Raises NotFound unless the actor sees the customer. Holders of `customers:view_all` are known to
+    the identity provider, not to us: they are named as a class only.
+    """
+    found = await run(
+        session, "SELECT manager_id, viewer_ids FROM customer WHERE id = $1 AND state = 'active'", customer_id
+    )
+    row = found.one_or_none()
+    if row is None or not may_see(actor, row.manager_id, row.viewer_ids):
+        raise NotFound
+    reasons: list[dict[str, Any]] = []
+    if row.manager_id is not None:
+        for one in await run(session, _CHAIN, row.manager_id):
+            if one.id == employee_id:
+                reason = "responsible" if one.depth == 0 else "superior"
+                reasons.append({"reason": reason, "employee_id": str(row.manager_id), "levels": one.depth})
+    causes = await run(
+        session,
+        "SELECT cause_kind, cause_id FROM customer_viewer WHERE customer_id = $1 AND employee_id = $2",
+        customer_id,
+        employee_id,
+    )
+    reasons += [
+        {"reason": "viewer", "cause": {"kind": cause.cause_kind, "id": cause.cause_id or None}} for cause in causes
+    ]
+    return {
+        "customer_id": str(customer_id),
+        "employee_id": str(employee_id),
+        "reasons": reasons,
+        "also": ["customers:view_all"],
+    }
