@@ -29,7 +29,7 @@ read -r _ && exit 0
 kill -s "$2" "$1"
 tenths=0
 while kill -0 "$1" 2>/dev/null && [ "$tenths" -lt 50 ]; do sleep 0.1; tenths=$((tenths + 1)); done
-kill -s KILL "$1" 2>/dev/null
+kill -s KILL -- "-$1" 2>/dev/null
 """
 KILL_TIMEOUT_SECONDS = 10
 START_LOCK_TIMEOUT_SECONDS = 0.2
@@ -144,8 +144,11 @@ class ServerProcess:
         return listened
 
     def kill(self) -> None:
-        """kill -9, and wait until the process and what it left behind are gone."""
-        self._signal(signal.SIGKILL)
+        """kill -9, for the process and its children, and wait until all are gone."""
+        pid = self.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
         if not self._wait(KILL_TIMEOUT_SECONDS):
             raise ServerDied(f"Process {self.pid} outlives kill -9.", f"See {self._record}.")
         self._dismiss_guard()

@@ -1,0 +1,66 @@
+"""Kafka as a part: its records outlive a crash, and topics are made on purpose only."""
+
+from collections.abc import Iterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from deploy.local.kafka import KafkaServer
+
+READ_TIMEOUT_MS = 10_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A running broker."""
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    server.start()
+    yield server
+    server.stop()
+
+
+async def send(server: KafkaServer, value: bytes) -> None:
+    """Send one record and wait until the broker has it."""
+    async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers, acks="all") as producer:
+        await producer.send_and_wait("kept", value, key=b"key")
+
+
+async def read(server: KafkaServer, group: str) -> list[bytes]:
+    """All records of the topic, as a new group reads them."""
+    consumer = AIOKafkaConsumer(
+        "kept", bootstrap_servers=server.bootstrap_servers, group_id=group, auto_offset_reset="earliest"
+    )
+    async with consumer:
+        batches = await consumer.getmany(timeout_ms=READ_TIMEOUT_MS)
+    return [record.value for records in batches.values() for record in records if record.value is not None]
+
+
+async def test_what_was_acknowledged_survives_kill_9_and_a_clean_stop(server: KafkaServer) -> None:
+    """The same address, the same records, and consumers that need not wait for their first."""
+    address = server.bootstrap_servers
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    await admin.create_topics([NewTopic("kept", 1, 1)])
+    await admin.close()
+    await send(server, b"before")
+    server.kill()
+    assert not server.running
+    server.start()
+    await send(server, b"between")
+    server.stop()
+    assert not server.running
+    server.start()
+    assert server.bootstrap_servers == address
+    assert await read(server, "readers") == [b"before", b"between"]
+
+
+async def test_a_topic_is_not_made_by_mentioning_it(server: KafkaServer) -> None:
+    """A misspelt name would swallow records for ever."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=server.bootstrap_servers)
+    async with consumer:
+        await consumer._client.force_metadata_update()
+        assert "misspelt" not in await consumer.topics()
+        consumer.subscribe(["misspelt"])
+        await consumer.getmany(timeout_ms=200)
+        assert "misspelt" not in await consumer.topics()
