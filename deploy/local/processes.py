@@ -91,6 +91,8 @@ class ServerProcess:
             # Whoever asks whether we run holds the lock for an instant: one refusal proves nothing.
             if not wait_until(lambda: _lock(record), START_LOCK_TIMEOUT_SECONDS):
                 return
+            # Of a process that ended by itself: its guard would one day signal whoever has its number then.
+            self._dismiss_guard()
             record.truncate(0)
             account = command.account
             self._child = subprocess.Popen(

@@ -86,6 +86,16 @@ def test_an_interrupted_run_leaves_no_postgres_behind(tmp_path: Path) -> None:
     server.drop()
 
 
+def test_a_server_that_ended_by_itself_can_be_started_again(tmp_path: Path) -> None:
+    """And is guarded anew; its first guard does not hit whoever got the first one's process id."""
+    process = ServerProcess(tmp_path / "record", outlives_caller=False)
+    process.start(Command(["true"], log=tmp_path / "log"))
+    assert wait_until(lambda: not process.running, END_TIMEOUT_SECONDS)
+    process.start(Command(["sleep", "600"], log=tmp_path / "log"))
+    assert process.running
+    assert process.stop()
+
+
 def test_a_server_of_make_up_outlives_the_command_and_is_found_again(tmp_path: Path) -> None:
     """A later command knows its process, and stops it."""
     parent = run(RUN_SERVER, tmp_path, "outlives", "stays")

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.local.keys import ADMINISTRATOR_ID
 from deploy.local.ports import free_port, wait_until
 from deploy.local.settings import DEFAULT_PORTS, SERVICES, LocalSettings, variable_of_port
 from deploy.local.system import System
@@ -123,7 +124,7 @@ def test_databases_and_topics_are_prepared_before_the_services_start(project: Pa
     ran = (project / ".local" / "services" / "preparation.log").read_text()
     for name in SERVICES:
         assert ran.index(f"{name} migrate") < ran.index(f"{name} topics")
-    assert "customers bootstrap-admin --id 01930000-0000-7000-8000-000000000001" in ran
+    assert f"customers bootstrap-admin --id {ADMINISTRATOR_ID}" in ran
 
 
 def test_up_again_leaves_alone_what_runs(project: Path, system: System) -> None:

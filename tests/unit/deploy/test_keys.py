@@ -3,11 +3,13 @@
 import json
 import urllib.request
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from deploy.local import __main__ as command_line
 from deploy.local.keys import ADMINISTRATOR_ID, AUDIENCE, ISSUER, DevelopmentKeys
+from services.customers.domain.employee import FIRST_EMPLOYEE_ID
 from shared.errors import Unauthenticated
 from shared.identity import TokenVerifier, keys_at
 
@@ -24,6 +26,11 @@ def test_services_accept_the_administrators_token_with_every_permission(tmp_path
     assert identity.subject == ADMINISTRATOR_ID
     assert identity.kind == "employee"
     assert len(identity.permissions) == 9
+
+
+def test_the_administrator_is_the_first_employee_of_a_fresh_system() -> None:
+    """Whoever makes the first employee without naming an id makes the one whom `make token` speaks for."""
+    assert UUID(ADMINISTRATOR_ID) == FIRST_EMPLOYEE_ID
 
 
 def test_a_token_stays_good_for_whoever_loads_the_keys_later(tmp_path: Path) -> None:
