@@ -6,7 +6,7 @@ together. What a passing fault looks like (`is_transient`) is decided here, for 
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -74,7 +74,7 @@ class Database:
         await self.engine.dispose()
 
 
-async def run(session: Session, sql: str, *parameters: Any) -> CursorResult[Any]:
+async def run(session: Session, sql: str, *parameters: Any) -> CursorResult[*tuple[Any, ...]]:
     """Run one hand-written statement with PostgreSQL's own `$1` parameters in the session's transaction.
 
     For statements whose shape is the point (batches over `unnest`, lists as JSON); values arrive as
@@ -112,7 +112,7 @@ def is_transient(error: BaseException) -> bool:
             return isinstance(error, OperationalError) or "state" in str(error.orig)
         return state in PASSING_STATES or state.startswith("08")
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "") in PASSING_STATES
+        return (getattr(error, "sqlstate", None) or "") in PASSING_STATES
     return isinstance(error, asyncpg.InterfaceError | OSError)
 
 
@@ -171,8 +171,3 @@ def _mark_dead_connection(context: Any) -> None:
     cause = getattr(context.original_exception, "__cause__", None)
     if isinstance(cause, asyncpg.InternalClientError | asyncpg.PostgresConnectionError | asyncpg.AdminShutdownError):
         context.is_disconnect = True
-
-
-def rows(result: CursorResult[Any]) -> Sequence[Any]:
-    """All rows of a statement."""
-    return result.all()

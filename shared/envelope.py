@@ -22,7 +22,7 @@ COMPACTION_TICK = "rapport.compaction-tick"
 
 MAX_ID_LENGTH = 256
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound=Event, covariant=True)
 
 
 class Undecodable(ValueError):

@@ -33,7 +33,7 @@ def _filled(text: str) -> str:
 
 def _bounded_items(items: list[T]) -> list[T]:
     if len(items) > MAX_BULK_ITEMS:
-        raise PydanticCustomError("too_many_items", f"at most {MAX_BULK_ITEMS} items")
+        raise PydanticCustomError("too_many_items", "at most {limit} items", {"limit": MAX_BULK_ITEMS})
     return items
 
 

@@ -12,7 +12,7 @@ import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeGuard
 from uuid import UUID
 
 from joserfc import jwt
@@ -184,5 +184,5 @@ class TokenVerifier:
         return Identity(str(subject), kind, frozenset(permissions))
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e11

@@ -97,7 +97,7 @@ async def create_topics(settings: Settings, service: str) -> list[str]:
     finally:
         await admin.close()
     created: list[str] = []
-    for name, code, *_ in answer.topic_errors:
+    for name, code, *_ in answer.topic_errors:  # pyright: ignore[reportAttributeAccessIssue]  # aiokafka types no answers
         if code == 0:
             created.append(name)
         elif for_code(code) is not TopicAlreadyExistsError:

@@ -12,9 +12,10 @@ import pytest
 from shared.database import Database
 from shared.migrations import upgrade
 from shared.service import Service
+from shared.settings import Settings
 from tests.support import tokens
 from tests.support.harness import Harness
-from tests.support.servers import TestServers, test_servers
+from tests.support.servers import ServiceDatabase, TestServers, test_servers
 
 _numbers = count(1)
 
@@ -57,16 +58,12 @@ async def make_harness(servers: TestServers, jwks_url: str, templates: dict[str,
         }
         if name not in templates:
             database = await servers.create_database(name, f"template_{os.getpid()}")
-            settings = service.settings(
-                service=name, database_url=database.app_url, database_owner_url=database.owner_url, **common
-            )
+            settings = _settings(service, database, common)
             await upgrade(settings, service.package)
             templates[name] = f"{name}_template_{os.getpid()}"
         suffix = f"test_{os.getpid()}_{next(_numbers)}"
         copy = await servers.create_database(name, suffix, templates[name])
-        settings = service.settings(
-            service=name, database_url=copy.app_url, database_owner_url=copy.owner_url, **common
-        )
+        settings = _settings(service, copy, common)
         harness = Harness(service, settings, Database(settings))
         made.append((harness, f"{name}_{suffix}"))
         return harness
@@ -75,3 +72,8 @@ async def make_harness(servers: TestServers, jwks_url: str, templates: dict[str,
     for harness, database_name in made:
         await harness.close()
         await servers.drop_database(database_name)
+
+
+def _settings(service: Service, database: ServiceDatabase, common: dict[str, Any]) -> Settings:
+    values = {"service": service.name, "database_url": database.app_url, "database_owner_url": database.owner_url}
+    return service.settings.model_validate(values | common)

@@ -1,13 +1,14 @@
 """Customers follow the owners of their opportunities (K3): a batch of events, one pass over the rows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from services.customers.commands.customers import lock_customers
 from services.customers.commands.employees import active_employees
 from services.customers.commands.publishing import AuditRow, decision_entry, tell, write_entries
 from services.customers.domain.customer import Customer
-from shared.contracts.campaigns import OpportunityEvent
+from shared.contracts.campaigns import OpportunityEvent, OpportunityState
 from shared.contracts.events import Cause
 from shared.copies import newest_per_key
 from shared.database import Session, clock, run
@@ -33,20 +34,19 @@ async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelo
     The comparison is with the stored state, never with having seen an event: a repetition or a
     republish decides the same and leaves one audit entry.
     """
-    relevant = [envelope for envelope in envelopes if isinstance(envelope.event, OpportunityEvent)]
-    states = [envelope.event.state for envelope in relevant]
+    relevant = [(e, e.event.state) for e in envelopes if isinstance(e.event, OpportunityEvent)]
+    states = [state for _, state in relevant]
     customers = await lock_customers(session, {state.customer_id for state in states})
     active = await active_employees(session, {state.owner_id for state in states if state.owner_id is not None})
     at = await clock(session)
     decided: list[AuditRow] = []
-    for envelope in relevant:
-        state = envelope.event.state
+    for envelope, state in relevant:
         customer = customers.get(state.customer_id)
         if customer is None:
             if state.owner_assigned_at is not None:
                 decided.append(decision_entry(state.customer_id, state, envelope.id, "erased"))
             continue
-        decided += _follow(session, customer, envelope, state.owner_id in active, at)
+        decided += _follow(session, customer, envelope, state, state.owner_id in active, at)
     await session.flush()
     await write_entries(session, decided)
 
@@ -67,9 +67,13 @@ async def project_opportunities(session: Session, envelopes: Sequence[Envelope[A
 
 
 def _follow(
-    session: Session, customer: Customer, envelope: Envelope[Any], owner_active: bool, at: Any
+    session: Session,
+    customer: Customer,
+    envelope: Envelope[Any],
+    state: OpportunityState,
+    owner_active: bool,
+    at: datetime,
 ) -> list[AuditRow]:
-    state = envelope.event.state
     cause = Cause(kind="campaign", id=envelope.id)
     followed = customer.follow_opportunity_owner(state, owner_active, at, cause)
     entries = tell(session, followed.events, after=envelope)

@@ -4,6 +4,7 @@ Methods change the object and return what there is to tell; they do no I/O and t
 but the database's (`at`). What needs other rows (phones, codes, choices) is checked by commands.
 """
 
+import builtins  # a customer has a `type` of its own
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -341,7 +342,7 @@ class Customer(Versioned, Mapped):
         last = self.manager_set_at
         return at if last is None or at > last else last + timedelta(microseconds=1)
 
-    def _change(self, event: type[Any], cause: Cause, at: datetime, **values: Any) -> list[Any]:
+    def _change(self, event: builtins.type[Any], cause: Cause, at: datetime, **values: Any) -> list[Any]:
         events = self.change(event, cause, {"updated_at": at}, **values)
         if events:
             self.search_text = search_text(self)
