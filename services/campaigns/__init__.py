@@ -1,0 +1,1 @@
+"""Campaigns, their staff and opportunities, and who gets which opportunity."""

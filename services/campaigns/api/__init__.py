@@ -1,0 +1,1 @@
+"""Routes and what they take and answer, one file a noun."""

@@ -1,0 +1,127 @@
+"""Creating, editing and ending campaigns."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from services.campaigns.commands.batches import lock_batch, write_together
+from services.campaigns.commands.people import require_active
+from services.campaigns.domain.access import require_can_manage, require_can_read
+from services.campaigns.domain.campaign import FIRST_STATUSES, Campaign, StatusPlan
+from services.campaigns.domain.errors import CodeTaken
+from services.campaigns.domain.opportunity import Opportunity
+from services.campaigns.domain.reason import caused_by
+from shared import outbox
+from shared.contracts.events import Event
+from shared.database import Session, clock, run, violated
+from shared.envelope import new_id
+from shared.errors import Conflict, Invalid, NotFound
+from shared.identity import MANAGE_CAMPAIGNS, Actor
+
+MAX_REMOVED_TOGETHER = 20_000
+"""Opportunities that end with their campaign in one transaction; more would outlast the request."""
+
+
+async def lock_campaign(session: Session, actor: Actor, campaign_id: UUID) -> Campaign:
+    """The campaign, held until the transaction ends. Raises NotFound for what the actor may not know of."""
+    campaign = next(iter(await lock_campaigns(session, [campaign_id])), None)
+    if campaign is None:
+        raise NotFound
+    require_can_read(actor, campaign)
+    return campaign
+
+
+async def lock_campaigns(session: Session, campaign_ids: Iterable[UUID]) -> Sequence[Campaign]:
+    """These campaigns in the order of their ids, held until the transaction ends.
+
+    Campaigns are always locked before opportunities, and both by id, so that nobody waits in a circle.
+    """
+    statement = (
+        select(Campaign)
+        .where(Campaign.id.in_(list(campaign_ids)))
+        .order_by(Campaign.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def create_campaign(
+    session: Session, actor: Actor, values: dict[str, Any], statuses: Sequence[StatusPlan] | None
+) -> Campaign:
+    """Begin a campaign. Raises Forbidden, Invalid, CodeTaken."""
+    actor.require(MANAGE_CAMPAIGNS)
+    if not values.get("manager_ids"):
+        if actor.employee_id is None:
+            raise Invalid.at("/manager_ids", "required", "a service cannot manage a campaign")
+        values = values | {"manager_ids": [actor.employee_id]}
+    await require_active(session, {"/manager_ids": values["manager_ids"], "/relevant_ids": values["relevant_ids"]})
+    campaign = Campaign(
+        **values | {"code": values["code"] or await _next_code(session)},
+        id=new_id(),
+        state="active",
+        method="round_robin",
+        automatic=False,
+        created_at=await clock(session),
+        version=0,
+        staff=[],
+    )
+    events = campaign.begin(caused_by(actor), statuses or FIRST_STATUSES)
+    session.add(campaign)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if violated(error) == "campaign_code_taken":
+            raise CodeTaken(campaign.code) from None
+        raise
+    outbox.add(session, events)
+    return campaign
+
+
+async def change_campaign(
+    session: Session, actor: Actor, campaign_id: UUID, values: dict[str, Any], expected_version: int | None = None
+) -> Campaign:
+    """Edit fields. Raises NotFound, Forbidden, Invalid, VersionConflict."""
+    campaign = await lock_campaign(session, actor, campaign_id)
+    require_can_manage(actor, campaign)
+    named = {f"/{name}": values[name] for name in ("manager_ids", "relevant_ids") if name in values}
+    await require_active(session, named, [*campaign.manager_ids, *campaign.relevant_ids])
+    starts_on, ends_on = values.get("starts_on", campaign.starts_on), values.get("ends_on", campaign.ends_on)
+    if starts_on and ends_on and ends_on < starts_on:
+        raise Invalid.at("/ends_on", detail="before its start")
+    campaign.require_version(expected_version)
+    outbox.add(session, campaign.edit(caused_by(actor), values))
+    return campaign
+
+
+async def delete_campaign(
+    session: Session, actor: Actor, campaign_id: UUID, expected_version: int | None = None
+) -> None:
+    """End a campaign and remove all its opportunities, so that nobody keeps sight by them (K3).
+
+    Raises NotFound, Forbidden, VersionConflict, Conflict `in_use` for too many opportunities.
+    """
+    campaign = await lock_campaign(session, actor, campaign_id)
+    require_can_manage(actor, campaign)
+    campaign.require_version(expected_version)
+    cause, removed = caused_by(actor), 0
+    while batch := await lock_batch(session, campaign, Opportunity.state != "removed"):
+        removed += len(batch)
+        if removed > MAX_REMOVED_TOGETHER:
+            raise Conflict("in_use")
+        events: list[Event] = [event for opportunity in batch for event in opportunity.remove(cause)]
+        await write_together(session, batch)
+        outbox.add(session, events)
+    outbox.add(session, campaign.delete(cause))
+
+
+async def _next_code(session: Session) -> str:
+    """The next code of the sequence that nobody has given by hand."""
+    while True:
+        number = (await run(session, "SELECT nextval('campaign_code')")).scalar_one()
+        code = f"CP{number:06d}"
+        if (await run(session, "SELECT 1 FROM campaign WHERE code = $1", code)).first() is None:
+            return code

@@ -1,0 +1,70 @@
+"""What happens to opportunities when something happens to their customer (K7, C8)."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.campaigns.commands.batches import write_together
+from services.campaigns.domain.campaign import Status
+from services.campaigns.domain.opportunity import Opportunity
+from shared import outbox
+from shared.contracts.campaigns import OPPORTUNITIES
+from shared.contracts.customers import CustomerErased
+from shared.contracts.events import Cause, Event
+from shared.contracts.work import ErasureCompleted
+from shared.copies import CustomerSeen
+from shared.database import Session, clock
+from shared.envelope import Envelope
+
+CAUSE = Cause(kind="system")
+
+
+async def follow_customers(session: Session, seen: Sequence[CustomerSeen]) -> None:
+    """Suspend the open opportunities of deleted customers, resume those of customers who are back (K7).
+
+    It follows from the copy's state, so that it does not matter which events were seen.
+    """
+    deleted = [customer.id for customer in seen if customer.state == "deleted"]
+    back = [customer.id for customer in seen if customer.state == "active" and customer.old_state != "active"]
+    suspended = await _lock(session, deleted, "open")
+    resumed = await _lock(session, back, "suspended")
+    events: list[Event] = []
+    for opportunity in suspended:
+        events += opportunity.suspend(CAUSE)
+    for opportunity in resumed:
+        events += opportunity.resume(CAUSE)
+    await write_together(session, [*suspended, *resumed])
+    outbox.add(session, events)
+
+
+async def forget_erased(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
+    """Delete everything about erased customers, tell that it is gone, and confirm (C8)."""
+    erased = {e.event.state.id: e.event for e in envelopes if isinstance(e.event, CustomerErased)}
+    if not erased:
+        return
+    for opportunity in await _lock(session, erased, "open", "suspended", "removed"):
+        outbox.add(session, opportunity.remove(CAUSE))
+        outbox.add_tombstone(session, OPPORTUNITIES, str(opportunity.id))
+        await session.delete(opportunity)
+    at = await clock(session)
+    outbox.add(
+        session,
+        [
+            ErasureCompleted(customer_id=key, service="campaigns", erased_version=event.version, completed_at=at)
+            for key, event in erased.items()
+        ],
+    )
+
+
+async def _lock(session: Session, customer_ids: Iterable[UUID], *states: str) -> Sequence[Opportunity]:
+    """The opportunities of customers, held until the transaction ends; to be suspended only those not closed."""
+    wanted = list(customer_ids)
+    if not wanted:
+        return []
+    statement = select(Opportunity).where(Opportunity.customer_id.in_(wanted), Opportunity.state.in_(states))
+    if states == ("open",):
+        open_ones = select(Status.id).where(Status.campaign_id == Opportunity.campaign_id, Status.kind == "open")
+        statement = statement.where(Opportunity.status_id.in_(open_ones))
+    locked = await session.scalars(statement.order_by(Opportunity.id).with_for_update(of=Opportunity))
+    return locked.all()

@@ -1,0 +1,193 @@
+"""Handing opportunities out: by turns, fair over time, never to inactive people (K4, A6).
+
+The campaign's lock is held throughout, so that two distributions at once come one after the other and
+together are as fair as one. Opportunities that nobody is free for wait in the queue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+
+from services.campaigns.commands.batches import BATCH, lock_batch, write_together
+from services.campaigns.commands.campaigns import lock_campaign
+from services.campaigns.commands.moment import Moment, now
+from services.campaigns.commands.people import active_employees
+from services.campaigns.commands.turns import remember_turns, remembered_turns
+from services.campaigns.domain import reason
+from services.campaigns.domain.access import require_can_manage
+from services.campaigns.domain.campaign import Campaign
+from services.campaigns.domain.opportunity import Opportunity
+from services.campaigns.domain.people import Employee
+from services.campaigns.domain.reason import Reason, WhyQueued, caused_by_campaign
+from services.campaigns.domain.turns import Candidate, Plan, Turn, plan
+from shared import outbox
+from shared.contracts.events import Event
+from shared.database import Session
+from shared.errors import Invalid, NotFound
+from shared.identity import Actor
+
+MAX_DISTRIBUTED = 1_000
+"""Opportunities handed out within one request; what goes beyond is long work."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What distribution did, or would do, with one opportunity; without an employee it waits in the queue."""
+
+    opportunity_id: UUID
+    customer_id: UUID
+    employee_id: UUID | None
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    """Who is free now, whose turns come, and why nobody's does when they run out."""
+
+    moment: Moment
+    people: dict[UUID, Employee]
+    plan: Plan
+    why_queued: WhyQueued
+
+
+async def distribute(session: Session, actor: Actor, campaign_id: UUID) -> list[Assignment]:
+    """Hand out every unowned open opportunity of a campaign, the oldest first.
+
+    Raises NotFound, Forbidden, Invalid `too_many_items` for more than a request can take.
+    """
+    campaign = await lock_campaign(session, actor, campaign_id)
+    require_can_manage(actor, campaign)
+    opportunities = await lock_batch(session, campaign, *unowned(campaign), limit=MAX_DISTRIBUTED + 1)
+    if len(opportunities) > MAX_DISTRIBUTED:
+        raise Invalid("too_many_items")
+    return await hand_over(session, campaign, opportunities)
+
+
+async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[Assignment]:
+    """What `distribute` would do now, writing nothing. Raises as it does."""
+    campaign = await session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound
+    require_can_manage(actor, campaign)
+    statement = (
+        select(Opportunity.id, Opportunity.customer_id)
+        .where(Opportunity.campaign_id == campaign_id, *unowned(campaign))
+        .order_by(Opportunity.created_at, Opportunity.id)
+        .limit(MAX_DISTRIBUTED + 1)
+    )
+    rows = (await session.execute(statement)).all()
+    if len(rows) > MAX_DISTRIBUTED:
+        raise Invalid("too_many_items")
+    outlook = await _look(session, campaign, len(rows))
+    turns = [*outlook.plan.turns, *[None] * (len(rows) - len(outlook.plan.turns))]
+    return [
+        Assignment(opportunity_id, customer_id, turn and turn.employee_id, _reason(campaign, outlook, turn, None))
+        for (opportunity_id, customer_id), turn in zip(rows, turns, strict=True)
+    ]
+
+
+async def hand_over(session: Session, campaign: Campaign, opportunities: Sequence[Opportunity]) -> list[Assignment]:
+    """Give locked opportunities of a locked campaign to whose turn it is; the rest lose their owner and wait."""
+    if not opportunities:
+        return []
+    cause, events, done = caused_by_campaign(campaign.id), list[Event](), list[Assignment]()
+    outlook = await _look(session, campaign, len(opportunities))
+    turns = [*outlook.plan.turns, *[None] * (len(opportunities) - len(outlook.plan.turns))]
+    for opportunity, turn in zip(opportunities, turns, strict=True):
+        why = _reason(campaign, outlook, turn, opportunity.owner_id)
+        if turn is not None:
+            events += opportunity.assign_owner(outlook.people[turn.employee_id], outlook.moment.at, why, cause)
+        else:
+            events += opportunity.wait(outlook.moment.at, why, cause)
+        done.append(Assignment(opportunity.id, opportunity.customer_id, opportunity.owner_id, why))
+    await write_together(session, opportunities)
+    if outlook.plan.turns:
+        await remember_turns(session, campaign.id, outlook.moment.today, outlook.plan.shares, outlook.plan.turns)
+    outbox.add(session, events)
+    return done
+
+
+async def redistribute(session: Session, campaign: Campaign, leaving: Sequence[UUID]) -> None:
+    """Hand on the open opportunities of people who left, their status kept; successors come first (K4, A6)."""
+    successors = await _successors(session, leaving)
+    while batch := await lock_batch(session, campaign, *is_open(campaign), Opportunity.owner_id.in_(leaving)):
+        inherited = [o for o in batch if o.owner_id in successors]
+        moment, cause, events = await now(session), caused_by_campaign(campaign.id), list[Event]()
+        for opportunity in inherited:
+            assert opportunity.owner_id is not None
+            why = reason.succeeded(opportunity.owner_id)
+            events += opportunity.assign_owner(successors[opportunity.owner_id], moment.at, why, cause)
+        await write_together(session, inherited)
+        outbox.add(session, events)
+        await hand_over(session, campaign, [o for o in batch if o not in inherited])
+
+
+async def drain(session: Session, campaign: Campaign) -> int:
+    """Give the queue's oldest, and in an automatic campaign all unowned ones, to who is free now (K4).
+
+    Takes one batch; answers how many found an owner.
+    """
+    waiting = () if campaign.automatic else (Opportunity.queued_at.is_not(None),)
+    batch = await lock_batch(session, campaign, *unowned(campaign), *waiting, limit=BATCH)
+    done = await hand_over(session, campaign, batch)
+    return sum(1 for assignment in done if assignment.employee_id is not None)
+
+
+async def campaigns_with_waiting(session: Session) -> Sequence[UUID]:
+    """Live campaigns where opportunities wait in the queue, or are unowned though the campaign is automatic."""
+    statement = (
+        select(Campaign.id)
+        .join(Opportunity, Opportunity.campaign_id == Campaign.id)
+        .where(Campaign.state == "active", Opportunity.owner_id.is_(None), Opportunity.state == "open")
+        .where(Campaign.automatic | Opportunity.queued_at.is_not(None))
+        .distinct()
+        .order_by(Campaign.id)
+    )
+    return (await session.scalars(statement)).all()
+
+
+def is_open(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
+    """Opportunities that go on: neither closed nor suspended nor removed."""
+    open_ids = [status.id for status in campaign.statuses if not status.closes]
+    return Opportunity.state == "open", Opportunity.status_id.in_(open_ids)
+
+
+def unowned(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
+    """Open opportunities that nobody owns."""
+    return *is_open(campaign), Opportunity.owner_id.is_(None)
+
+
+async def _look(session: Session, campaign: Campaign, count: int) -> _Outlook:
+    moment = await now(session)
+    people = await active_employees(session, campaign.staff_ids)
+    remembered = await remembered_turns(session, campaign.id, moment.today)
+    present = [member for member in campaign.staff if member.employee_id in people]
+    working = [member for member in present if member.works_at(moment.local)]
+    candidates = [
+        Candidate(
+            member.employee_id,
+            member.weight if campaign.method == "weighted" else 1,
+            member.room(remembered.given_today.get(member.employee_id, 0)),
+        )
+        for member in working
+    ]
+    why: WhyQueued = "capacity" if working else "outside_hours" if present else "no_staff"
+    return _Outlook(moment, people, plan(count, candidates, remembered.shares), why)
+
+
+def _reason(campaign: Campaign, outlook: _Outlook, turn: Turn | None, previous_owner_id: UUID | None) -> Reason:
+    if turn is None:
+        return reason.queued(outlook.why_queued, previous_owner_id)
+    if previous_owner_id is not None:
+        return reason.redistributed(previous_owner_id, campaign.method, turn.number, turn.people)
+    return reason.by_turn(campaign.method, turn.number, turn.people)
+
+
+async def _successors(session: Session, leaving: Sequence[UUID]) -> dict[UUID, Employee]:
+    """Who takes over from each of them, where somebody active was named."""
+    statement = select(Employee).where(Employee.id.in_(leaving), Employee.successor_id.is_not(None), ~Employee.active)
+    named = {e.id: e.successor_id for e in await session.scalars(statement) if e.successor_id is not None}
+    active = await active_employees(session, named.values())
+    return {person: active[successor] for person, successor in named.items() if successor in active}

@@ -1,0 +1,66 @@
+"""Frozen lists of customers that somebody selected at `customers`, kept until they expire."""
+
+from collections.abc import Sequence
+
+from shared.contracts.events import Event
+from shared.contracts.work import SelectionChunkResolved, SelectionResolved
+from shared.copies import array_text
+from shared.database import Session, run
+from shared.envelope import Envelope
+
+KEPT_DAYS = 7
+"""As long as the topic keeps its records: chunks of a selection that never was complete go then."""
+
+_CHUNKS = """
+INSERT INTO selection_chunk (selection_id, chunk, customer_ids)
+SELECT selection_id, chunk, customer_ids::uuid[]
+FROM unnest($1::uuid[], $2::int[], $3::text[]) AS news(selection_id, chunk, customer_ids)
+ON CONFLICT DO NOTHING
+"""
+
+_COMPLETE = """
+INSERT INTO selection (id, chunks, total, left_out, actor, resolved_at, expires_at)
+SELECT id, chunks, total, left_out, actor::jsonb, resolved_at, expires_at
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+     AS news(id, chunks, total, left_out, actor, resolved_at, expires_at)
+ON CONFLICT DO NOTHING
+"""
+
+
+async def keep_selections(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
+    """Store chunks and the word that a selection is complete, in whatever order they come."""
+    events = [envelope.event for envelope in envelopes]
+    chunks = [
+        (event.selection_id, event.chunk, array_text(event.customer_ids))
+        for event in events
+        if isinstance(event, SelectionChunkResolved)
+    ]
+    complete = [
+        (
+            event.selection_id,
+            event.chunks,
+            event.total,
+            event.left_out,
+            event.actor.model_dump_json(),
+            event.resolved_at,
+            event.expires_at,
+        )
+        for event in events
+        if isinstance(event, SelectionResolved)
+    ]
+    if chunks:
+        await run(session, _CHUNKS, *map(list, zip(*chunks, strict=True)))
+    if complete:
+        await run(session, _COMPLETE, *map(list, zip(*complete, strict=True)))
+
+
+async def forget_selections(session: Session) -> int:
+    """Forget expired selections, and chunks that never became one. Answers how many selections went."""
+    gone = await run(session, "DELETE FROM selection WHERE expires_at < clock_timestamp()")
+    await run(
+        session,
+        "DELETE FROM selection_chunk WHERE received_at < clock_timestamp() - make_interval(days => $1)"
+        " AND NOT EXISTS (SELECT FROM selection WHERE selection.id = selection_chunk.selection_id)",
+        KEPT_DAYS,
+    )
+    return gone.rowcount

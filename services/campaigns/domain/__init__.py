@@ -1,0 +1,1 @@
+"""What campaigns, opportunities and distribution are, and their rules; no I/O."""

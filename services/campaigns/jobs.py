@@ -1,0 +1,47 @@
+"""Work for a timer: what waits is handed out, what has expired is forgotten."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.campaigns.commands.campaigns import lock_campaigns
+from services.campaigns.commands.distribution import campaigns_with_waiting, drain
+from services.campaigns.commands.inactivity import hand_on_of_inactive, inactive_owners
+from services.campaigns.commands.selections import forget_selections
+from shared.database import Database
+from shared.service import purge
+from shared.settings import Settings
+
+
+async def distribute_waiting(database: Database, _: Settings, __: date) -> Mapping[str, Any]:
+    """Hand on what inactive people own, then drain every campaign's queue as far as somebody is free (K4)."""
+    async with database.transaction() as session:
+        inactive = await inactive_owners(session)
+        await hand_on_of_inactive(session, inactive)
+    async with database.reading() as session:
+        campaign_ids = await campaigns_with_waiting(session)
+    assigned = 0
+    for campaign_id in campaign_ids:
+        while True:
+            async with database.transaction() as session:
+                found = sum(
+                    [await drain(session, campaign) for campaign in await lock_campaigns(session, [campaign_id])]
+                )
+            if not found:
+                break
+            assigned += found
+    return {"campaigns": len(campaign_ids), "assigned": assigned, "inactive_owners": len(inactive)}
+
+
+async def purge_with_selections(database: Database, settings: Settings, today: date) -> Mapping[str, Any]:
+    """What every service forgets, and expired selections."""
+    async with database.transaction() as session:
+        selections = await forget_selections(session)
+    return {**await purge(database, settings, today), "selections": selections}
+
+
+async def _drain_once(database: Database, campaign_id: UUID) -> int:
+    async with database.transaction() as session:
+        [campaign] = await lock_campaigns(session, [campaign_id])
+        return await drain(session, campaign)
