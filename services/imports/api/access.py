@@ -1,0 +1,32 @@
+"""What routes of this service are handed beside a session: an importer, the limits, the language."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from services.imports.domain.limits import ImportLimits
+from shared.http import ActorDep, WiringDep
+from shared.identity import IMPORT, Actor
+from shared.wording import language_of
+
+
+def _importer(actor: ActorDep) -> Actor:
+    actor.require(IMPORT)
+    return actor
+
+
+def _limits(wiring: WiringDep) -> object:
+    return wiring.settings
+
+
+def _language(
+    accept_language: Annotated[str | None, Header(description="`vi` (default) or `en`")] = None,
+) -> str:
+    return language_of(accept_language)
+
+
+ImporterDep = Annotated[Actor, Depends(_importer)]
+"""The actor, who holds `customers:import`: refused before the request's content is looked at."""
+
+LimitsDep = Annotated[ImportLimits, Depends(_limits)]
+LanguageDep = Annotated[str, Depends(_language)]

@@ -1,0 +1,212 @@
+"""What requests to this service say and what it answers."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.imports.domain.columns import Column
+from services.imports.domain.job import OPEN, Import, progress
+from services.imports.domain.options import ImportOptions
+from services.imports.domain.saved_mapping import SavedMapping
+from shared.fields import Name, PageQuery, RequestModel
+from shared.wording import message
+
+MAX_COLUMNS = 256
+
+Kind = Literal["customers"]
+FileFormat = Literal["xlsx", "csv"]
+State = Literal["parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled"]
+Outcome = Literal["create", "update", "unchanged", "error", "created", "updated", "conflict", "skipped", "failed"]
+
+
+class ColumnChoice(RequestModel):
+    """Which field a column of the sheet (from 0) holds; null: none."""
+
+    index: int
+    field: str | None
+
+
+class MappingRequest(RequestModel):
+    """The columns as the uploader sees them; `header` may be sent back as it was shown."""
+
+    header_row: Annotated[int, Field(ge=1)] | None = None
+    columns: Annotated[list[ColumnChoice], Field(max_length=MAX_COLUMNS)]
+    save_as: Name | None = None
+    header: list[str] | None = None
+
+    def chosen(self) -> list[Column]:
+        """The columns as the rules know them."""
+        return [Column(column.index, column.field) for column in self.columns]
+
+
+class ConfirmRequest(RequestModel):
+    """Whether rows in error are left out; without it they keep the import from being confirmed."""
+
+    skip_errors: bool = False
+
+
+class ImportsQuery(PageQuery):
+    """A page of one's own imports."""
+
+    sort: Literal["-created_at", "created_at"] = "-created_at"
+
+
+class RowsQuery(PageQuery):
+    """A page of rows in the file's order, of all outcomes or those named."""
+
+    outcome: list[Outcome] = []
+
+
+class MappingResponse(BaseModel):
+    """Where the header is and what its columns hold."""
+
+    header_row: int
+    columns: list[ColumnChoice]
+    header: list[str]
+
+
+class ImportError(BaseModel):
+    """Why an import failed as a whole."""
+
+    code: str
+    detail: str
+
+
+class ImportResponse(BaseModel):
+    """One import. `counts` by outcome, `changed_columns` by field of rows that update (M2)."""
+
+    id: UUID
+    kind: str
+    state: State
+    version: int
+    file_name: str
+    file_bytes: int
+    repeat: bool
+    options: ImportOptions
+    header: list[str] | None
+    mapping: MappingResponse | None
+    total: int
+    done: int
+    failed: int
+    counts: dict[str, int]
+    changed_columns: dict[str, int]
+    warnings: list[dict[str, Any]]
+    error: ImportError | None
+    created_at: datetime
+    validated_at: datetime | None
+    confirmed_at: datetime | None
+    finished_at: datetime | None
+    allowed: list[str]
+
+    @classmethod
+    def of(cls, job: Import, language: str) -> Self:
+        """The import as its uploader reads it."""
+        done, failed = progress(job.counts, job.confirmed_at is not None)
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            state=job.state,  # pyright: ignore[reportArgumentType]  # the table's check names the same states
+            version=job.version,
+            file_name=job.file_name,
+            file_bytes=job.file_bytes,
+            repeat=job.repeat,
+            options=job.chosen,
+            header=job.header,
+            mapping=mapping_of(job),
+            total=job.total,
+            done=done,
+            failed=failed,
+            counts=job.counts,
+            changed_columns=job.changed_columns,
+            warnings=job.warnings,
+            error=ImportError(code=job.error_code, detail=message(job.error_code, language))
+            if job.error_code
+            else None,
+            created_at=job.created_at,
+            validated_at=job.validated_at,
+            confirmed_at=job.confirmed_at,
+            finished_at=job.finished_at,
+            allowed=_allowed(job),
+        )
+
+
+class RowResponse(BaseModel):
+    """One row: what it would do or has done, old → new per changed column."""
+
+    row: int
+    outcome: Outcome
+    customer_id: UUID | None
+    code: str | None
+    changes: dict[str, dict[str, Any]]
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+
+
+class FieldResponse(BaseModel):
+    """A column that a file may have; those of the system are shown, never written (M7)."""
+
+    field: str
+    label_vi: str
+    label_en: str
+    type: str
+    required: bool
+    multiple: bool
+    system: bool
+    headers: list[str]
+
+
+class FieldsResponse(BaseModel):
+    """Every column that a file may have."""
+
+    items: list[FieldResponse]
+
+
+class SavedColumn(BaseModel):
+    """A heading and the field below it."""
+
+    header: str
+    field: str | None
+
+
+class SavedMappingResponse(BaseModel):
+    """A mapping kept for the next file with the same headings."""
+
+    id: UUID
+    name: str
+    kind: str
+    columns: list[SavedColumn]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, saved: SavedMapping) -> Self:
+        """The mapping as its owner reads it."""
+        return cls(
+            id=saved.id,
+            name=saved.name,
+            kind=saved.kind,
+            columns=[SavedColumn(**column) for column in saved.columns],
+            created_at=saved.created_at,
+        )
+
+
+class SavedMappingsResponse(BaseModel):
+    """One's own saved mappings."""
+
+    items: list[SavedMappingResponse]
+
+
+def mapping_of(job: Import) -> MappingResponse | None:
+    """The proposed or chosen mapping, once the file has been read."""
+    if job.mapping is None or job.header is None:
+        return None
+    return MappingResponse(**job.mapping, header=job.header)
+
+
+def _allowed(job: Import) -> list[str]:
+    """What the next steps of an import are."""
+    steps = ["cancel"] if job.state in OPEN else []
+    if job.state in ("awaiting_mapping", "ready"):
+        steps += ["map", "choose"]
+    return [*steps, "confirm"] if job.state == "ready" else steps

@@ -1,0 +1,53 @@
+"""Forgets erased customers (C8): their copy, the rows that made or changed them, the files they came in."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.imports.commands.results import count_outcomes
+from services.imports.domain.job import OPEN, Import
+from shared import outbox
+from shared.contracts.customers import CustomerErased
+from shared.contracts.work import ErasureCompleted
+from shared.database import Session, clock, run
+
+# A preview that was not confirmed must not write an erased customer again.
+_BLANK = """
+UPDATE import_row SET cells = '[]', "values" = '{}', old = '{}', current = '{}', code = NULL,
+    outcome = CASE WHEN import_id = ANY($2::uuid[]) AND outcome IS NOT NULL THEN 'error' ELSE outcome END,
+    errors = CASE WHEN import_id = ANY($2::uuid[]) AND outcome IS NOT NULL
+                  THEN '[{"field": null, "code": "not_found"}]' ELSE errors END
+WHERE customer_id = ANY($1::uuid[])
+"""
+
+
+async def forget_customers(session: Session, erased: Sequence[CustomerErased]) -> None:
+    """Empty everything this service holds of these customers and say so, in one transaction."""
+    ids = [event.state.id for event in erased]
+    jobs = await _lock_imports_of(session, ids)
+    open_ids = [job.id for job in jobs if job.state in OPEN]
+    await run(session, _BLANK, ids, open_ids)
+    await run(session, "DELETE FROM import_file WHERE import_id = ANY($1::uuid[])", [job.id for job in jobs])
+    await run(session, "DELETE FROM customer_record WHERE id = ANY($1::uuid[])", ids)
+    for job in jobs:
+        if job.state == "ready":
+            job.progressed(await count_outcomes(session, job.id), False, job.created_at)
+    at = await clock(session)
+    outbox.add(
+        session,
+        (
+            ErasureCompleted(
+                customer_id=event.state.id, service="imports", erased_version=event.version, completed_at=at
+            )
+            for event in erased
+        ),
+    )
+
+
+async def _lock_imports_of(session: Session, customer_ids: list[UUID]) -> Sequence[Import]:
+    touching = await run(
+        session, "SELECT DISTINCT import_id FROM import_row WHERE customer_id = ANY($1::uuid[])", customer_ids
+    )
+    statement = select(Import).where(Import.id.in_(list(touching.scalars()))).order_by(Import.id)
+    return (await session.scalars(statement.with_for_update())).all()

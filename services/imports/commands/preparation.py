@@ -1,0 +1,149 @@
+"""Between upload and preview: the uploader says what the columns are and how to treat matches.
+
+Both ask the worker for a new preview; equal choices ask for nothing (the version stays).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select
+
+from services.imports.commands.imports import lock_import, tell_worker
+from services.imports.domain.columns import (
+    Column,
+    ColumnWarning,
+    chosen_warnings,
+    mapping_value,
+    remembered,
+    require_valid,
+)
+from services.imports.domain.job import Import, uploader_of
+from services.imports.domain.limits import ImportLimits
+from services.imports.domain.options import ImportOptions
+from services.imports.domain.saved_mapping import MAX_SAVED, SavedMapping
+from services.imports.queries.known import active_employee
+from services.imports.spreadsheets.header import propose_mapping
+from services.imports.spreadsheets.table import Row, Table
+from shared.contracts.customer_fields import CUSTOMER_FIELDS
+from shared.database import Session, clock, run
+from shared.envelope import new_id
+from shared.errors import FieldError, Invalid, NotFound
+from shared.folding import fold
+from shared.identity import IMPORT, Actor
+
+
+@dataclass(frozen=True)
+class ChosenMapping:
+    """What the uploader says of the columns; `header_row` None keeps the proposed one."""
+
+    columns: Sequence[Column]
+    header_row: int | None = None
+    save_as: str | None = None
+
+
+async def set_mapping(
+    session: Session,
+    actor: Actor,
+    import_id: UUID,
+    chosen: ChosenMapping,
+    expected_version: int | None,
+    limits: ImportLimits,
+) -> Import:
+    """Map the columns and ask for a preview (M2). Raises NotFound, Forbidden, Invalid, VersionConflict,
+    WrongState.
+    """
+    job = await lock_import(session, actor, import_id)
+    actor.require(IMPORT)
+    if job.mapping is None:
+        job.require_version(expected_version)
+        job.require_state("awaiting_mapping", "ready")
+    assert job.mapping is not None
+    header_row = chosen.header_row or job.mapping["header_row"]
+    header, total = await _header(session, job.id, header_row)
+    require_valid(chosen.columns, len(header))
+    if total > limits.import_max_rows:
+        raise Invalid("too_many_rows", (FieldError("/header_row", "too_many_rows"),))
+    job.require_version(expected_version)
+    job.require_state("awaiting_mapping", "ready")
+    mapping = mapping_value(header_row, chosen.columns)
+    if job.state == "ready" and mapping == job.mapping and await _is_fresh(session, job, limits):
+        return job
+    warnings = chosen_warnings(header_warnings(header_row, header), chosen.columns, header)
+    job.map_columns(header, mapping, warnings, total, actor)
+    if chosen.save_as is not None:
+        await _save(session, job, chosen.save_as, chosen.columns, header)
+    await tell_worker(session)
+    return job
+
+
+async def set_options(
+    session: Session, actor: Actor, import_id: UUID, options: ImportOptions, expected_version: int | None
+) -> Import:
+    """Choose how to treat matches (M3, M4, M6); a preview that exists is made anew.
+
+    Raises NotFound, Forbidden, Invalid (an unknown or inactive employee, A6), VersionConflict, WrongState.
+    """
+    job = await lock_import(session, actor, import_id)
+    actor.require(IMPORT)
+    if options.employee_id is not None and not await active_employee(session, options.employee_id):
+        raise Invalid.at("/employee_id", "inactive_employee")
+    job.require_version(expected_version)
+    if job.choose(options, actor) and job.state == "validating":
+        await tell_worker(session)
+    return job
+
+
+async def delete_mapping(session: Session, actor: Actor, mapping_id: UUID) -> None:
+    """Forget a saved mapping. Raises NotFound, also for somebody else's."""
+    saved = await session.get(SavedMapping, mapping_id)
+    if saved is None or saved.owner != uploader_of(actor):
+        raise NotFound
+    await session.delete(saved)
+
+
+def header_warnings(header_row: int, header: list[str]) -> list[ColumnWarning]:
+    """What is odd about the headings of a sheet."""
+    proposal = propose_mapping(Table([Row(header_row, header)]), CUSTOMER_FIELDS, header_row)
+    return [ColumnWarning(c.warning, c.index, c.header) for c in proposal.columns if c.warning is not None]
+
+
+async def _header(session: Session, import_id: UUID, header_row: int) -> tuple[list[str], int]:
+    """The headings in a row of the sheet, and how many rows lie below. Raises Invalid."""
+    found = await run(
+        session,
+        "SELECT (SELECT cells::text FROM import_row WHERE import_id = $1 AND row = $2),"
+        " (SELECT count(*) FROM import_row WHERE import_id = $1 AND row > $2)",
+        import_id,
+        header_row,
+    )
+    cells, below = found.one()
+    if cells is None:
+        raise Invalid.at("/header_row", detail="an empty row, or none of the file")
+    return [cell.strip() for cell in msgspec.json.decode(cells)], below
+
+
+async def _is_fresh(session: Session, job: Import, limits: ImportLimits) -> bool:
+    found = await run(
+        session,
+        "SELECT $1::timestamptz > clock_timestamp() - make_interval(hours => $2)",
+        job.validated_at,
+        limits.import_preview_hours,
+    )
+    return bool(found.scalar_one())
+
+
+async def _save(session: Session, job: Import, name: str, columns: Sequence[Column], header: Sequence[str]) -> None:
+    """Keep the mapping under a name; an older one of that name is replaced. Raises Invalid."""
+    folded = fold(name)
+    mine = select(SavedMapping).where(SavedMapping.owner == job.uploader)
+    saved = (
+        await session.scalars(mine.where(SavedMapping.kind == job.kind, SavedMapping.name_folded == folded))
+    ).one_or_none()
+    if saved is None:
+        if (await session.scalars(select(func.count()).select_from(mine.subquery()))).one() >= MAX_SAVED:
+            raise Invalid("too_many_items", (FieldError("/save_as", "too_many_items", f"at most {MAX_SAVED}"),))
+        saved = SavedMapping(id=new_id(), owner=job.uploader, kind=job.kind, created_at=await clock(session))
+        session.add(saved)
+    saved.name, saved.name_folded, saved.columns = name, folded, remembered(columns, header)

@@ -1,0 +1,122 @@
+"""What the worker does to an import: takes it, stores the table it has read or why there is none.
+
+A claim is a lease: whoever holds it works outside a transaction, and its result counts only if nobody
+else has taken or changed the import since. A worker that dies is followed by another one when its
+lease ends; work that kills its worker again and again ends `failed`.
+"""
+
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from services.imports.commands.imports import forget_content
+from services.imports.commands.preparation import header_warnings
+from services.imports.domain.columns import Column, mapping_value, recognised
+from services.imports.domain.job import Import
+from services.imports.domain.saved_mapping import SavedMapping
+from services.imports.spreadsheets.header import data_rows, propose_mapping
+from services.imports.spreadsheets.table import Table
+from shared.contracts.customer_fields import CUSTOMER_FIELDS
+from shared.database import Session, clock, run
+
+_CLAIM = """
+UPDATE import SET leased_until = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
+WHERE id = (SELECT id FROM import
+            WHERE state IN ('parsing', 'validating')
+              AND (leased_until IS NULL OR leased_until < clock_timestamp())
+            ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id, state, version, attempts
+"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An import that one worker has to itself for a while, as it was when taken."""
+
+    import_id: UUID
+    state: str
+    version: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An uploaded file as it waits to be read."""
+
+    name: str
+    content: bytes
+
+
+async def claim_work(session: Session, lease_seconds: float) -> Claim | None:
+    """Take the oldest import that waits to be read or validated; None when there is none."""
+    row = (await run(session, _CLAIM, float(lease_seconds))).one_or_none()
+    return Claim(*row) if row is not None else None
+
+
+async def lock_claimed(session: Session, claim: Claim) -> Import | None:
+    """The claimed import, locked; None when it was cancelled or taken over meanwhile."""
+    job = (await session.scalars(select(Import).where(Import.id == claim.import_id).with_for_update())).one_or_none()
+    if job is None or (job.state, job.version, job.attempts) != (claim.state, claim.version, claim.attempts):
+        return None
+    return job
+
+
+async def load_file(session: Session, import_id: UUID) -> StoredFile | None:
+    """The uploaded file, if it is still there."""
+    found = await run(
+        session, "SELECT file_name, content FROM import JOIN import_file ON import_id = id WHERE id = $1", import_id
+    )
+    row = found.one_or_none()
+    return StoredFile(row.file_name, row.content) if row is not None else None
+
+
+async def store_table(session: Session, claim: Claim, table: Table) -> None:
+    """Keep the rows of a file and propose what its columns are (M2)."""
+    job = await lock_claimed(session, claim)
+    if job is None:
+        return
+    proposal = propose_mapping(table, CUSTOMER_FIELDS)
+    header = [column.header for column in proposal.columns]
+    columns = await _saved_columns(session, job, header) or [Column(c.index, c.field) for c in proposal.columns]
+    warnings = [asdict(warning) for warning in header_warnings(proposal.header_row, header)]
+    await run(
+        session,
+        "INSERT INTO import_row (import_id, row, cells)"
+        " SELECT $1, row, cells::jsonb FROM unnest($2::int[], $3::text[]) AS sheet(row, cells)",
+        job.id,
+        [row.number for row in table.rows],
+        [msgspec.json.encode(row.cells).decode() for row in table.rows],
+    )
+    total = len(data_rows(table, proposal.header_row))
+    job.parsed(header, mapping_value(proposal.header_row, columns), warnings, total)
+
+
+async def store_failure(session: Session, claim: Claim, code: str, detail: str) -> None:
+    """Close an import whose file or work is no use, and forget the file."""
+    job = await lock_claimed(session, claim)
+    if job is not None:
+        job.fail(code, detail, await clock(session))
+        await forget_content(session, [job.id])
+
+
+async def give_back(session: Session, claim: Claim, pause_seconds: float) -> None:
+    """Let the import be taken again after a pause: this attempt broke down."""
+    job = await lock_claimed(session, claim)
+    if job is not None:
+        await run(
+            session,
+            "UPDATE import SET leased_until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1",
+            job.id,
+            float(pause_seconds),
+        )
+
+
+async def _saved_columns(session: Session, job: Import, header: list[str]) -> list[Column] | None:
+    """The columns as the uploader mapped a sheet with these headings before."""
+    statement = select(SavedMapping).where(SavedMapping.owner == job.uploader, SavedMapping.kind == job.kind)
+    for saved in await session.scalars(statement.order_by(SavedMapping.id.desc())):
+        if (columns := recognised(saved.columns, header)) is not None:
+            return columns
+    return None

@@ -1,0 +1,103 @@
+"""Takes in what became of confirmed rows; the last answer finishes the import (M2, M9).
+
+Idempotent by import and chunk: a repeated or late answer changes nothing. An answer to something this
+service never asked is passed over.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from services.imports.domain.fields import file_name
+from services.imports.domain.job import Import
+from shared import telemetry
+from shared.contracts.imports import AppliedRow, ImportRowsApplied
+from shared.database import Session, clock, run
+
+log = telemetry.logger("imports")
+
+_MARK = """
+UPDATE import_chunk SET applied_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::int[]) AS answer(import_id, chunk)
+WHERE import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk AND applied_at IS NULL
+RETURNING import_chunk.import_id, import_chunk.chunk
+"""
+
+# Only rows of the answered chunk that still wait: nobody can rewrite another row's outcome.
+_STORE = """
+UPDATE import_row SET outcome = answer.outcome, customer_id = coalesce(answer.customer_id, import_row.customer_id),
+    code = coalesce(answer.code, import_row.code), errors = answer.errors::jsonb, current = answer.current::jsonb
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+         AS answer(import_id, chunk, row, outcome, customer_id, code, errors, current)
+     JOIN import_chunk ON import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk
+WHERE import_row.import_id = answer.import_id AND import_row.row = answer.row
+  AND import_row.outcome IN ('create', 'update')
+  AND import_row.row BETWEEN import_chunk.first_row AND import_chunk.last_row
+"""
+
+_FAIL_UNANSWERED = """
+UPDATE import_row SET outcome = 'failed' FROM import_chunk
+WHERE import_chunk.import_id = $1 AND import_row.import_id = $1 AND import_chunk.applied_at IS NOT NULL
+  AND import_row.row BETWEEN import_chunk.first_row AND import_chunk.last_row
+  AND import_row.outcome IN ('create', 'update')
+"""
+
+_COUNTS = """
+SELECT coalesce(jsonb_object_agg(outcome, n), '{}')::text
+FROM (SELECT outcome, count(*) AS n FROM import_row WHERE import_id = $1 AND outcome IS NOT NULL GROUP BY outcome) AS c
+"""
+
+
+async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
+    """Store the outcomes of a batch of chunks and move their imports on."""
+    first = {(answer.import_id, answer.chunk): answer for answer in reversed(answers)}
+    ids = sorted({import_id for import_id, _ in first})
+    statement = select(Import).where(Import.id.in_(ids)).order_by(Import.id).with_for_update()
+    jobs = {job.id: job for job in await session.scalars(statement) if job.state == "applying"}
+    asked = [key for key in first if key[0] in jobs]
+    marked = await run(session, _MARK, [key[0] for key in asked], [key[1] for key in asked])
+    news = [first[(import_id, chunk)] for import_id, chunk in marked]
+    if len(news) < len(first):
+        log.info("answers passed over", known_or_unasked=len(first) - len(news))
+    if not news:
+        return
+    await _store(session, news)
+    for import_id in sorted({answer.import_id for answer in news}):
+        await _move_on(session, jobs[import_id])
+
+
+async def count_outcomes(session: Session, import_id: UUID) -> dict[str, int]:
+    """How many rows have each outcome now."""
+    return msgspec.json.decode((await run(session, _COUNTS, import_id)).scalar_one())
+
+
+async def _store(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
+    rows = [_answer_row(answer, row) for answer in answers for row in answer.rows]
+    if rows:
+        await run(session, _STORE, *map(list, zip(*rows, strict=True)))
+
+
+def _answer_row(answer: ImportRowsApplied, row: AppliedRow) -> tuple[object, ...]:
+    errors = [{"field": file_name(error.field), "code": error.code} for error in row.errors]
+    return (
+        answer.import_id,
+        answer.chunk,
+        row.row,
+        row.outcome,
+        row.customer_id,
+        row.code,
+        msgspec.json.encode(errors).decode(),
+        msgspec.json.encode(row.current).decode(),
+    )
+
+
+async def _move_on(session: Session, job: Import) -> None:
+    waiting = await run(
+        session, "SELECT count(*) FROM import_chunk WHERE import_id = $1 AND applied_at IS NULL", job.id
+    )
+    complete = waiting.scalar_one() == 0
+    if complete:
+        await run(session, _FAIL_UNANSWERED, job.id)
+    job.progressed(await count_outcomes(session, job.id), complete, await clock(session))

@@ -1,0 +1,40 @@
+"""Which topics concern imports: copies to preview against, and the answers to confirmed rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
+from services.imports.commands.erasures import forget_customers
+from services.imports.commands.results import apply_results
+from shared.contracts.classification import CLASSIFICATION
+from shared.contracts.customers import CUSTOMERS, CustomerErased
+from shared.contracts.directory import DIRECTORY
+from shared.contracts.imports import IMPORT_RESULTS, ImportRowsApplied
+from shared.database import Session
+from shared.envelope import Envelope
+from shared.messaging import consumes
+
+
+@consumes(CUSTOMERS)
+async def on_customers(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    await copy_customers(session, envelopes)
+    erased = [envelope.event for envelope in envelopes if isinstance(envelope.event, CustomerErased)]
+    if erased:
+        await forget_customers(session, erased)
+
+
+@consumes(DIRECTORY)
+async def on_directory(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    await copy_employees(session, envelopes)
+
+
+@consumes(CLASSIFICATION)
+async def on_classification(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    await copy_classification(session, envelopes)
+
+
+@consumes(IMPORT_RESULTS)
+async def on_import_results(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    answers = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportRowsApplied)]
+    if answers:
+        await apply_results(session, answers)

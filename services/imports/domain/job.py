@@ -1,0 +1,164 @@
+"""One import from upload to result: its steps, and what each step allows (M2, M9).
+
+Every change raises `version`, the ETag. Rows, chunks and the file itself are left to commands: the
+import only knows their sums.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import DateTime
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped as Column
+from sqlalchemy.orm import mapped_column
+
+from services.imports.domain.errors import HasErrors, PreviewExpired, WrongState
+from services.imports.domain.mapping import Mapped
+from services.imports.domain.options import ImportOptions
+from shared.contracts.events import ActorReference
+from shared.identity import Actor
+from shared.versioned import Versioned
+
+State = Literal["parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled"]
+
+CLOSED = frozenset({"finished", "failed", "cancelled"})
+OPEN = frozenset({"parsing", "awaiting_mapping", "validating", "ready"})
+"""Before confirm: nothing has reached customers, and the import can be cancelled."""
+
+DONE = frozenset({"created", "updated", "unchanged", "conflict", "error", "skipped", "failed"})
+FAILED = frozenset({"conflict", "error", "failed"})
+
+_instant = DateTime(timezone=True)
+
+
+def uploader_of(actor: Actor) -> str:
+    """Who an import belongs to: only they see it (R1)."""
+    return f"{actor.kind}/{actor.id}"
+
+
+class Import(Versioned, Mapped):
+    """One uploaded file on its way to customers."""
+
+    __tablename__ = "import"
+
+    id: Column[UUID] = mapped_column(primary_key=True)
+    kind: Column[str]
+    state: Column[str]
+    version: Column[int]
+    uploader: Column[str]
+    actor: Column[dict[str, Any]] = mapped_column(JSONB)
+    file_name: Column[str]
+    file_format: Column[str]
+    file_bytes: Column[int]
+    sha256: Column[bytes]
+    repeat: Column[bool]
+    options: Column[dict[str, Any]] = mapped_column(JSONB)
+    header: Column[list[str] | None] = mapped_column(JSONB)
+    mapping: Column[dict[str, Any] | None] = mapped_column(JSONB)
+    warnings: Column[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    error_code: Column[str | None]
+    error_detail: Column[str | None]
+    total: Column[int] = mapped_column(default=0)
+    counts: Column[dict[str, int]] = mapped_column(JSONB, default=dict)
+    changed_columns: Column[dict[str, int]] = mapped_column(JSONB, default=dict)
+    chunks: Column[int] = mapped_column(default=0)
+    attempts: Column[int] = mapped_column(default=0)
+    leased_until: Column[datetime | None] = mapped_column(_instant)
+    created_at: Column[datetime] = mapped_column(_instant)
+    validated_at: Column[datetime | None] = mapped_column(_instant)
+    confirmed_at: Column[datetime | None] = mapped_column(_instant)
+    finished_at: Column[datetime | None] = mapped_column(_instant)
+    emptied_at: Column[datetime | None] = mapped_column(_instant)
+
+    @property
+    def chosen(self) -> ImportOptions:
+        """The uploader's choices."""
+        return ImportOptions.model_validate(self.options)
+
+    @property
+    def on_behalf_of(self) -> ActorReference:
+        """The uploader with their permissions at the last request that asked for work (R2)."""
+        return ActorReference.model_validate(self.actor)
+
+    def require_state(self, *states: State) -> None:
+        """Raises WrongState at any other step."""
+        if self.state not in states:
+            raise WrongState
+
+    def parsed(self, header: Sequence[str], mapping: dict[str, Any], warnings: Sequence[Any], total: int) -> None:
+        """The file is a table; its columns wait for the uploader's word."""
+        self.header, self.mapping, self.warnings, self.total = list(header), mapping, list(warnings), total
+        self._step("awaiting_mapping")
+
+    def map_columns(
+        self, header: Sequence[str], mapping: dict[str, Any], warnings: Sequence[Any], total: int, actor: Actor
+    ) -> None:
+        """The uploader says what the columns are; every row is to be looked at."""
+        self.require_state("awaiting_mapping", "ready")
+        self.header, self.mapping, self.warnings, self.total = list(header), mapping, list(warnings), total
+        self._validate_again(actor)
+
+    def choose(self, options: ImportOptions, actor: Actor) -> bool:
+        """The uploader's choices; a preview that exists is made anew. Answers whether they are news."""
+        self.require_state("awaiting_mapping", "ready")
+        if options == self.chosen:
+            return False
+        self.options = options.model_dump(mode="json")
+        if self.state == "ready":
+            self._validate_again(actor)
+        else:
+            self.version += 1
+        return True
+
+    def validated(self, counts: Mapping[str, int], changed_columns: Mapping[str, int], at: datetime) -> None:
+        """The preview is there: every row has an outcome."""
+        self.counts, self.changed_columns, self.validated_at = dict(counts), dict(changed_columns), at
+        self._step("ready")
+
+    def confirm(self, skip_errors: bool, at: datetime, preview_hours: int, actor: Actor) -> None:
+        """Let the rows go to `customers`. Raises WrongState (M9), PreviewExpired, HasErrors."""
+        self.require_state("ready")
+        if self.validated_at is None or at - self.validated_at > timedelta(hours=preview_hours):
+            raise PreviewExpired
+        if self.counts.get("error") and not skip_errors:
+            raise HasErrors
+        self.confirmed_at, self.actor = at, actor.reference().model_dump(mode="json")
+        self._step("applying")
+
+    def progressed(self, counts: Mapping[str, int], complete: bool, at: datetime) -> None:
+        """Outcomes came in; with the last of them the import is finished."""
+        self.counts = dict(counts)
+        if complete:
+            self.finished_at = at
+            self._step("finished")
+        else:
+            self.version += 1
+
+    def fail(self, code: str, detail: str, at: datetime) -> None:
+        """The file as a whole is no use, or the work on it broke down again and again."""
+        self.error_code, self.error_detail, self.finished_at = code, detail, at
+        self._step("failed")
+
+    def cancel(self, at: datetime, reason: str | None = None) -> None:
+        """Give up before confirm; nothing has reached customers. Raises WrongState."""
+        self.require_state("parsing", "awaiting_mapping", "validating", "ready")
+        self.error_code, self.finished_at, self.emptied_at = reason, at, at
+        self._step("cancelled")
+
+    def _validate_again(self, actor: Actor) -> None:
+        self.actor = actor.reference().model_dump(mode="json")
+        self.counts, self.changed_columns, self.validated_at = {}, {}, None
+        self._step("validating")
+
+    def _step(self, state: State) -> None:
+        self.state, self.attempts, self.leased_until = state, 0, None
+        self.version += 1
+
+
+def progress(counts: Mapping[str, int], confirmed: bool) -> tuple[int, int]:
+    """How many rows have a final outcome, and how many of these were not written as asked."""
+    if not confirmed:
+        return 0, 0
+    return sum(counts.get(outcome, 0) for outcome in DONE), sum(counts.get(outcome, 0) for outcome in FAILED)

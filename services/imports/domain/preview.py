@@ -1,0 +1,228 @@
+"""What a row would do: create, update, nothing, or an error with its reasons (M2–M5, M8).
+
+Pure rules over rows that were read and customers that were looked up; nothing here writes. The order
+of rows matters: whoever names an id, code or phone first in a file keeps it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from services.imports.domain.cells import CLEAR, BadCell, Problem, ReadRow
+from services.imports.domain.fields import (
+    ADDRESS_PARTS,
+    CHOICES,
+    KEYS,
+    MANY_VALUED,
+    NOT_CLEARABLE,
+    record_name,
+)
+from services.imports.domain.known import Known, KnownCustomer
+from services.imports.domain.options import ImportOptions
+from shared.contracts.classification import relationship_id
+
+Outcome = Literal["create", "update", "unchanged", "error"]
+
+NEW = str(relationship_id("new"))
+DONT_FORGET = str(relationship_id("dont_forget"))
+
+_NOBODY: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a row would do. `values` are what is written, `old` what the customer has there now."""
+
+    row: int
+    outcome: Outcome
+    customer_id: UUID | None = None
+    code: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    old: dict[str, Any] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
+
+
+class Preview:
+    """Judges the rows of one file, in the file's order."""
+
+    def __init__(self, known: Known, options: ImportOptions) -> None:
+        self._known, self._options = known, options
+        self._default_manager = str(options.employee_id) if options.employee_id else None
+        self._seen: set[tuple[str, Any]] = set()
+
+    def judge(self, row: ReadRow) -> Judgement:
+        """Find out whom a row means (M3) and what it changes; all its problems, not the first alone."""
+        problems = list(row.problems)
+        problems += self._repeated(row)
+        customer, problem = self._match(row)
+        if problem is None and customer is not None:
+            problem = self._refused(customer, row)
+        if problem is not None:
+            problems.append(problem)
+            customer = None if problem.code in ("not_found", "code_taken", "phone_taken") else customer
+            return _failed(row, customer, problems)
+        problems += self._taken_phones(row, customer)
+        values = self._values(row, customer, problems)
+        if customer is None and "name" not in values and not _about(problems, "name"):
+            problems.append(Problem("name", "required"))
+        if problems:
+            return _failed(row, customer, problems)
+        if customer is None:
+            return Judgement(row.number, "create", None, row.given.get("code"), values)
+        old = {name: customer.record.get(name) for name in values}
+        return Judgement(row.number, "update" if values else "unchanged", customer.id, customer.code, values, old)
+
+    def _repeated(self, row: ReadRow) -> Iterator[Problem]:
+        """`duplicate_in_file`: the same id, code or phone in an earlier row (M3)."""
+        for name in ("customer_id", "code", "phones"):
+            given = row.given.get(name)
+            if given is None or given is CLEAR:
+                continue
+            keys = {(name, value) for value in (given if name == "phones" else (given,))}
+            if keys & self._seen:
+                yield Problem(name, "duplicate_in_file")
+            self._seen |= keys
+
+    def _match(self, row: ReadRow) -> tuple[KnownCustomer | None, Problem | None]:
+        """The customer a row means; a problem where it means one that cannot be had."""
+        customer_id, code = (_key(row.given.get(name)) for name in ("customer_id", "code"))
+        if customer_id is not None:
+            customer = self._known.by_id.get(customer_id)
+            if customer is None or not customer.live or not customer.visible:
+                return None, Problem("customer_id", "not_found")
+            if code is not None and code != customer.code:
+                return customer, Problem("code", "id_code_mismatch")
+            return customer, None
+        if code is not None:
+            customer = self._known.by_code.get(code)
+            if customer is not None and not (customer.live and customer.visible):
+                return None, Problem("code", "code_taken")
+            return customer, None
+        if _about(row.problems, "customer_id") or _about(row.problems, "code"):
+            return None, None  # whom the row means is unknown; what is wrong with its key is told already
+        return self._match_phone(row)
+
+    def _match_phone(self, row: ReadRow) -> tuple[KnownCustomer | None, Problem | None]:
+        phones = row.given.get("phones")
+        found = {c.id: c for p in phones if (c := self._known.by_phone.get(p))} if isinstance(phones, list) else {}
+        if not found:
+            return None, None
+        customer = next(iter(found.values()))
+        if not self._options.match_by_phone or len(found) > 1 or not customer.changeable:
+            return None, Problem("phones", "phone_taken")
+        return customer, None
+
+    def _refused(self, customer: KnownCustomer, row: ReadRow) -> Problem | None:
+        """Why a match may not be updated, or not by this row."""
+        field = next((name for name in ("customer_id", "code") if name in row.given), "phones")
+        if not customer.changeable:
+            return Problem(field, "forbidden")
+        if not self._options.overwrite:
+            return Problem(field, "already_exists")
+        if ("customer", customer.id) in self._seen:
+            return Problem(field, "duplicate_in_file")
+        self._seen.add(("customer", customer.id))
+        return None
+
+    def _taken_phones(self, row: ReadRow, customer: KnownCustomer | None) -> Iterator[Problem]:
+        phones = row.given.get("phones")
+        if isinstance(phones, list):
+            owners = [owner for phone in phones if (owner := self._known.by_phone.get(phone))]
+            if any(customer is None or owner.id != customer.id for owner in owners):
+                yield Problem("phones", "phone_taken")
+
+    def _values(self, row: ReadRow, customer: KnownCustomer | None, problems: list[Problem]) -> dict[str, Any]:
+        """What differs from the customer's record, by the record's names (M5)."""
+        record = customer.record if customer is not None else _NOBODY
+        values: dict[str, Any] = {}
+        address = dict(record.get("address") or {})
+        for name, given in row.given.items():
+            try:
+                if name in ADDRESS_PARTS:
+                    address[ADDRESS_PARTS[name]] = None if given is CLEAR else given
+                elif name not in KEYS:
+                    self._take(values, name, given, record)
+            except BadCell as error:
+                problems.append(Problem(name, error.code))
+        filled = {part: text for part, text in address.items() if text}
+        if filled != {part: text for part, text in (record.get("address") or {}).items() if text}:
+            values["address"] = address if filled else None
+        if self._default_manager and "manager" not in row.given and record.get("manager_id") != self._default_manager:
+            values["manager_id"] = self._default_manager
+        return values
+
+    def _take(self, values: dict[str, Any], field: str, given: Any, record: Mapping[str, Any]) -> None:
+        """Add one column's value where it differs. Raises BadCell."""
+        name = record_name(field)
+        old = record.get(name)
+        if given is CLEAR:
+            if field in NOT_CLEARABLE:
+                raise BadCell("required")
+            new: Any = [] if name in MANY_VALUED else None
+        else:
+            new = self._resolve(field, given, old, record)
+        if name not in MANY_VALUED:
+            if new != old:
+                values[name] = new
+        elif field in CHOICES and self._options.append_multi_select and given is not CLEAR:
+            if added := [item for item in new if item not in (old or ())]:
+                values[name] = added
+        elif set(new) != set(old or ()):
+            values[name] = new
+
+    def _resolve(self, field: str, given: Any, old: Any, record: Mapping[str, Any]) -> Any:
+        if field in CHOICES:
+            named, present = self._known.options[CHOICES[field]], old or ()
+            texts: list[str] = given
+            ids = [named.resolve(text, present, "unknown_option", "disabled_choice") for text in texts]
+            return list(dict.fromkeys(ids))
+        if field == "relationship":
+            return self._relationship(given, old)
+        if field == "manager":
+            present = (old,) if old else ()
+            return self._known.employees.resolve(given, present, "inactive_employee", "inactive_employee")
+        if field == "referrer":
+            return self._referrer(given, old, record)
+        return given
+
+    def _relationship(self, text: str, old: str | None) -> str:
+        present = (old,) if old else ()
+        found = self._known.options["relationship"].resolve(text, present, "unknown_option", "disabled_choice")
+        if found == DONT_FORGET and found != old:
+            raise BadCell("automatic_relationship")  # only time sets it (G4)
+        return found
+
+    def _referrer(self, text: str, old: str | None, record: Mapping[str, Any]) -> str:
+        found = self._known.customer_called(text)
+        if found is None or not (found.visible or str(found.id) == old):
+            raise BadCell("not_found")
+        referrer_id = str(found.id)
+        if referrer_id == record.get("id"):
+            raise BadCell  # a customer cannot refer itself (C5)
+        if record and referrer_id != old and not _referral_open(record):
+            raise BadCell("referral_locked")
+        return referrer_id
+
+
+def _referral_open(record: Mapping[str, Any]) -> bool:
+    """C5: while the relationship is New, or Don't Forget remembering New, or nobody is responsible."""
+    relationship = record.get("relationship_id")
+    is_new = relationship == NEW or (relationship == DONT_FORGET and record.get("remembered_relationship_id") == NEW)
+    return is_new or record.get("manager_id") is None
+
+
+def _failed(row: ReadRow, customer: KnownCustomer | None, problems: Sequence[Problem]) -> Judgement:
+    """An error row shows a customer only where the uploader sees it."""
+    given_code = _key(row.given.get("code"))
+    if customer is None or not customer.visible:
+        return Judgement(row.number, "error", None, given_code, problems=problems)
+    return Judgement(row.number, "error", customer.id, customer.code, problems=problems)
+
+
+def _key(given: Any) -> Any:
+    return None if given is CLEAR else given
+
+
+def _about(problems: Sequence[Problem], field: str) -> bool:
+    return any(problem.field == field for problem in problems)

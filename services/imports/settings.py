@@ -1,0 +1,34 @@
+"""What a deployment can set for imports; units end the names."""
+
+from shared.settings import Positive, Seconds, Settings
+
+MIB = 1024 * 1024
+
+
+class ImportsSettings(Settings):
+    """Settings of the imports service.
+
+    `max_body_bytes` leaves room for the other parts of an upload, so that a file just over its limit is
+    told apart from a flood. `import_lease_seconds` must be longer than reading a file can take (its
+    child process ends after 15 s): a dead worker's import is taken over when its lease ends.
+    """
+
+    max_body_bytes: Positive = 5 * MIB + 64 * 1024
+
+    import_max_file_bytes: Positive = 5 * MIB
+    import_max_rows: Positive = 2_000
+    import_preview_hours: Positive = 24
+    import_repeat_days: Positive = 30
+    import_unconfirmed_days: Positive = 7
+    import_content_days: Positive = 30
+
+    import_work_at_once: Positive = 2
+    import_work_poll_seconds: Seconds = 1
+    import_work_attempts: Positive = 3
+    import_work_pause_seconds: Seconds = 2
+    import_lease_seconds: Seconds = 25
+    import_silence_seconds: Seconds = 120
+    import_silence_poll_seconds: Seconds = 15
+
+    import_stream_poll_seconds: Seconds = 0.1
+    import_stream_seconds: Seconds = 600
