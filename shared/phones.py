@@ -4,6 +4,8 @@ import re
 
 MAX_PHONES = 10
 _DIGITS = re.compile(r"[^\d+]")
+# Nine in ten numbers of a file: the library would say the same, at 25 µs instead of 1.
+_VIETNAMESE_MOBILE = re.compile(r"(?:0|84|\+84)([35789][0-9]{8})")
 
 
 class BadPhone(ValueError):
@@ -15,11 +17,13 @@ def normalize(text: str, region: str = "VN") -> str:
 
     Foreign numbers need `+`. Raises BadPhone for anything that cannot be a number.
     """
-    import phonenumbers  # half a second of start-up in processes that never see a phone
-
     bare = _DIGITS.sub("", text.strip())
     if len(text) > 40 or not bare:
         raise BadPhone(text[:40])
+    if region == "VN" and (mobile := _VIETNAMESE_MOBILE.fullmatch(bare)):
+        return f"+84{mobile.group(1)}"
+    import phonenumbers  # half a second of start-up in processes that never see another phone
+
     if region == "VN" and bare.startswith("84") and len(bare) in (11, 12):
         bare = f"+{bare}"
     try:
