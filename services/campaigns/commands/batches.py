@@ -41,23 +41,17 @@ async def lock_batch(
 ) -> list[Opportunity]:
     """The oldest opportunities of a locked campaign that meet the conditions, held until the transaction ends.
 
-    They are locked in the order of their ids, whoever locks them, so that nobody waits in a circle.
+    Whoever locks many does so from the oldest on, so that nobody waits in a circle.
     """
-    oldest = (
-        select(Opportunity.id)
+    statement = (
+        select(Opportunity)
         .where(Opportunity.campaign_id == campaign.id, *conditions)
         .order_by(Opportunity.created_at, Opportunity.id)
         .limit(limit)
-    )
-    statement = (
-        select(Opportunity)
-        .where(Opportunity.id.in_(oldest), *conditions)
-        .order_by(Opportunity.id)
         .with_for_update(of=Opportunity)
         .execution_options(populate_existing=True)
     )
-    found = (await session.scalars(statement)).all()
-    return sorted(found, key=lambda opportunity: (opportunity.created_at, opportunity.id))
+    return list((await session.scalars(statement)).all())
 
 
 async def insert_together(session: Session, opportunities: Sequence[Opportunity]) -> None:

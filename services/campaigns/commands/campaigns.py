@@ -37,7 +37,7 @@ async def lock_campaign(session: Session, actor: Actor, campaign_id: UUID) -> Ca
 async def lock_campaigns(session: Session, campaign_ids: Iterable[UUID]) -> Sequence[Campaign]:
     """These campaigns in the order of their ids, held until the transaction ends.
 
-    Campaigns are always locked before opportunities, and both by id, so that nobody waits in a circle.
+    Campaigns are always locked before opportunities, so that nobody waits in a circle.
     """
     statement = (
         select(Campaign)

@@ -66,5 +66,5 @@ async def _lock(session: Session, customer_ids: Iterable[UUID], *states: str) ->
     if states == ("open",):
         open_ones = select(Status.id).where(Status.campaign_id == Opportunity.campaign_id, Status.kind == "open")
         statement = statement.where(Opportunity.status_id.in_(open_ones))
-    locked = await session.scalars(statement.order_by(Opportunity.id).with_for_update(of=Opportunity))
-    return locked.all()
+    oldest_first = statement.order_by(Opportunity.created_at, Opportunity.id)
+    return (await session.scalars(oldest_first.with_for_update(of=Opportunity))).all()
