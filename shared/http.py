@@ -25,7 +25,7 @@ from shared.envelope import Origin
 from shared.errors import NotFound, VersionConflict
 from shared.idempotency import Answer, Attempt
 from shared.identity import Actor, TokenVerifier
-from shared.problems import install
+from shared.problems import install, problem_of
 from shared.settings import Settings
 from shared.waiting import Waiting
 
@@ -74,6 +74,13 @@ class TransactionRoute(APIRoute):
 
         async def run(raw: Request) -> Response:
             request = StrictRequest(raw.scope, raw.receive)
+            try:
+                return await answer(request)
+            except Exception as error:
+                # here and not in the outermost handler: the trace is still known
+                return problem_of(request, error)
+
+        async def answer(request: StrictRequest) -> Response:
             wiring: Wiring = request.app.state.wiring
             async with asyncio.timeout(wiring.settings.request_timeout_seconds):
                 await request.body()

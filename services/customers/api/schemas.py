@@ -70,7 +70,7 @@ class CustomerList(BaseModel):
 class CustomerQuery(PageQuery):
     """Common filters as parameters; every one given must hold. Days are inclusive."""
 
-    q: Annotated[str, Field(max_length=200)] | None = None
+    q: Text | None = None
     ids: Annotated[list[UUID], Field(max_length=200)] | None = None
     state: Literal["active", "deleted"] = "active"
     manager: Annotated[list[UUID], Field(max_length=200)] | None = None
@@ -79,7 +79,7 @@ class CustomerQuery(PageQuery):
     created_to: date | None = None
     last_contact_from: date | None = None
     last_contact_to: date | None = None
-    sort: Annotated[str, Field(max_length=40)] | None = None
+    sort: Text | None = None
 
 
 class ManagerRequest(RequestModel):
@@ -159,7 +159,7 @@ class EmployeeList(BaseModel):
 class EmployeeQuery(PageQuery):
     """Employees by name or code, active or not."""
 
-    q: Annotated[str, Field(max_length=200)] | None = None
+    q: Text | None = None
     active: bool | None = None
 
 

@@ -44,7 +44,7 @@ async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelo
         customer = customers.get(state.customer_id)
         if customer is None:
             if state.owner_assigned_at is not None:
-                decided.append(decision_entry(state.customer_id, state, envelope.id, "erased"))
+                decided.append(_decided_nothing(envelope, state, "erased"))
             continue
         decided += _follow(session, customer, envelope, state, state.owner_id in active, at)
     await session.flush()
@@ -76,7 +76,18 @@ def _follow(
 ) -> list[AuditRow]:
     cause = Cause(kind="campaign", id=envelope.id)
     followed = customer.follow_opportunity_owner(state, owner_active, at, cause)
-    entries = tell(session, followed.events, after=envelope)
-    if followed.outcome not in (None, "applied"):
-        entries.append(decision_entry(customer.id, state, envelope.id, followed.outcome))
-    return entries
+    if followed.outcome in (None, "applied"):
+        return tell(session, followed.events, after=envelope)
+    outcome = followed.outcome or ""
+    if not followed.events:
+        return [_decided_nothing(envelope, state, outcome)]
+    return tell(session, followed.events, after=envelope, outcome=outcome, decision=_decision(state))
+
+
+def _decided_nothing(envelope: Envelope[Any], state: OpportunityState, outcome: str) -> AuditRow:
+    return decision_entry(state.customer_id, state.owner_id, envelope.id, outcome, _decision(state))
+
+
+def _decision(state: OpportunityState) -> str:
+    """One assignment, however often it is told."""
+    return f"{state.id}/{state.owner_assigned_at.isoformat() if state.owner_assigned_at else ''}"

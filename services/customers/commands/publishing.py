@@ -34,16 +34,24 @@ async def publish(session: Session, events: Iterable[StateEvent[Any]]) -> None:
 
 
 def tell(
-    session: Session, events: Iterable[StateEvent[Any]], after: Envelope[Any] | None = None, actor: Actor = SYSTEM
+    session: Session,
+    events: Iterable[StateEvent[Any]],
+    after: Envelope[Any] | None = None,
+    actor: Actor = SYSTEM,
+    outcome: str = "applied",
+    decision: str | None = None,
 ) -> list[AuditRow]:
     """Put events into the outbox; answers their audit entries, to be written with `write_entries`.
 
     `after` is the event that caused them, on behalf of `actor`; without it the session's origin holds.
+    `outcome` and `decision` are for what an opportunity's owner led to (K3).
     """
     listed = list(events)
     origin = after.origin(actor) if after is not None else outbox.origin(session)
     ids = outbox.add(session, listed, origin)
-    return [_entry(event, origin.actor, event_id) for event, event_id in zip(listed, ids, strict=True)]
+    return [
+        _entry(event, origin.actor, event_id, outcome, decision) for event, event_id in zip(listed, ids, strict=True)
+    ]
 
 
 async def write_entries(session: Session, entries: Sequence[AuditRow]) -> None:
@@ -52,10 +60,9 @@ async def write_entries(session: Session, entries: Sequence[AuditRow]) -> None:
         await run(session, _INSERT, *map(list, zip(*entries, strict=True)))
 
 
-def decision_entry(
-    customer_id: UUID, opportunity: Any, cause_id: str, outcome: str, changes: dict[str, Any] | None = None
-) -> AuditRow:
-    """What was decided about an opportunity's owner; one entry for one assignment, however often told (K3)."""
+def decision_entry(customer_id: UUID, owner_id: UUID | None, cause_id: str, outcome: str, decision: str) -> AuditRow:
+    """A decision about an opportunity's owner that changed nothing at the customer (K3)."""
+    changes = {"manager_id": {"new": str(owner_id)}}
     return (
         customer_id,
         None,
@@ -64,13 +71,13 @@ def decision_entry(
         "campaign",
         cause_id,
         None,
-        msgspec.json.encode(changes or {"manager_id": {"new": opportunity.owner_id}}).decode(),
+        msgspec.json.encode(changes).decode(),
         outcome,
-        f"{opportunity.id}/{opportunity.owner_assigned_at.isoformat()}",
+        decision,
     )
 
 
-def _entry(event: StateEvent[Any], actor: Actor, event_id: str) -> AuditRow:
+def _entry(event: StateEvent[Any], actor: Actor, event_id: str, outcome: str, decision: str | None) -> AuditRow:
     return (
         event.state.id if isinstance(event, CustomerEvent) else None,
         event.state.id if isinstance(event, EmployeeChanged) else None,
@@ -80,6 +87,6 @@ def _entry(event: StateEvent[Any], actor: Actor, event_id: str) -> AuditRow:
         event.cause.id,
         UUID(event_id),
         msgspec.json.encode(changes_of(event)).decode(),
-        "applied",
-        None,
+        outcome,
+        decision,
     )

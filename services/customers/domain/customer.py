@@ -213,22 +213,8 @@ class Customer(Versioned, Mapped):
         """Make somebody else, or nobody, responsible. The previous one loses sight unless kept (A4)."""
         if employee_id == self.manager_id:
             return []
-        previous = self.manager_id
-        if previous is not None:
-            self.viewers = [v for v in self.viewers if v.employee_id != previous or v.cause_kind == BY_OPPORTUNITY]
-            if keep_previous_as_viewer:
-                self.viewers.append(self._viewer(previous, BY_HAND))
         self.manager_cause_kind, self.manager_cause_id = cause.kind, cause.id
-        return list(
-            self._change(
-                CustomerManagerChanged,
-                cause,
-                at,
-                manager_id=employee_id,
-                manager_set_at=self._later_than_last(at),
-                viewer_ids=self._all_viewers(),
-            )
-        )
+        return self._hand_over(employee_id, keep_previous_as_viewer, self._later_than_last(at), at, cause)
 
     def set_viewers(self, employee_ids: Iterable[UUID], at: datetime, cause: Cause) -> list[CustomerEvent]:
         """Replace the viewers that were named by hand; those caused by opportunities stay (A3, C3)."""
@@ -291,15 +277,27 @@ class Customer(Versioned, Mapped):
     def _follow(
         self, opportunity: OpportunityState, owner_id: UUID, assigned_at: datetime, at: datetime, cause: Cause
     ) -> list[CustomerEvent]:
-        if owner_id == self.manager_id:
-            events = self._change(
-                CustomerUpdated, cause, at, manager_set_at=assigned_at, viewer_ids=self._all_viewers()
-            )
-        else:
-            events = self.set_manager(owner_id, opportunity.keep_previous_as_viewer, assigned_at, cause)
-        self.updated_at = at
         self.manager_cause_kind, self.manager_cause_id = BY_OPPORTUNITY, str(opportunity.id)
-        return list(events)
+        if owner_id != self.manager_id:
+            return self._hand_over(owner_id, opportunity.keep_previous_as_viewer, assigned_at, at, cause)
+        return self._change(CustomerUpdated, cause, at, manager_set_at=assigned_at, viewer_ids=self._all_viewers())
+
+    def _hand_over(
+        self, employee_id: UUID | None, keep_previous_as_viewer: bool, set_at: datetime, at: datetime, cause: Cause
+    ) -> list[CustomerEvent]:
+        previous = self.manager_id
+        if previous is not None:
+            self.viewers = [v for v in self.viewers if v.employee_id != previous or v.cause_kind == BY_OPPORTUNITY]
+            if keep_previous_as_viewer:
+                self.viewers.append(self._viewer(previous, BY_HAND))
+        return self._change(
+            CustomerManagerChanged,
+            cause,
+            at,
+            manager_id=employee_id,
+            manager_set_at=set_at,
+            viewer_ids=self._all_viewers(),
+        )
 
     def _decide(self, opportunity: OpportunityState, owner_active: bool) -> Outcome:
         if not owner_active:

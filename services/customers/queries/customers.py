@@ -207,9 +207,9 @@ def _add_filter(query: _Query, wanted: CustomerFilter) -> None:
         ("n.last_contact_at", wanted.last_contact_from, wanted.last_contact_to),
     ):
         if first is not None:
-            query.where(f"{column} >= start_of({{p0}})", first)
+            query.where(f"{column} >= start_of({{p0}}::date)", first)
         if last is not None:
-            query.where(f"{column} < start_of({{p0}} + 1)", last)
+            query.where(f"{column} < start_of({{p0}}::date + 1)", last)
 
 
 async def _count(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str | None) -> int:

@@ -1,0 +1,171 @@
+"""Confirmed rows of an import become customers: each once, checked again, conflicts untouched."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from shared.contracts.customers import CustomerCreated, CustomerManagerChanged
+from shared.contracts.events import ActorReference
+from shared.contracts.imports import ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed
+from shared.identity import IMPORT
+from tests.service.customers.conftest import Team
+
+
+def confirmed(
+    team: Team, *rows: ConfirmedRow, actor: str = "binh", chunk: int = 1, **changes: Any
+) -> ImportRowsConfirmed:
+    """A chunk as `imports` sends it."""
+    values: dict[str, Any] = {
+        "import_id": uuid4(),
+        "kind": "customers",
+        "chunk": chunk,
+        "chunks": 1,
+        "actor": ActorReference(kind="user", id=str(team.ids[actor]), permissions=(IMPORT,)),
+        "confirmed_at": datetime.now(UTC),
+        "file_name": "khach.xlsx",
+        "options": {},
+        "rows": rows,
+    }
+    return ImportRowsConfirmed(**values | changes)
+
+
+def new(row: int, name: str, **values: Any) -> ConfirmedRow:
+    """A row that creates."""
+    employee_id = values.pop("employee_id", None)
+    code = values.pop("code", None)
+    return ConfirmedRow(
+        row=row, action="create", customer_id=None, code=code, values={"name": name} | values, employee_id=employee_id
+    )
+
+
+def change(
+    row: int, customer: dict[str, Any], values: dict[str, Any], old: dict[str, Any], **more: Any
+) -> ConfirmedRow:
+    """A row that overwrites."""
+    return ConfirmedRow(
+        row=row, action="update", customer_id=UUID(customer["id"]), code=None, values=values, old=old, **more
+    )
+
+
+async def result(team: Team) -> ImportRowsApplied:
+    """The last answer."""
+    return (await team.harness.told(ImportRowsApplied))[-1]
+
+
+async def test_rows_become_customers_with_codes_origin_and_the_importer_as_author(team: Team) -> None:
+    """M2, M9, M11, A1, I1: created once, by the importer, who looks at what was created for nobody."""
+    event = confirmed(
+        team,
+        new(2, "Một", phones=["+84901000001"], birth_date="1990-05-17"),
+        new(3, "Hai", employee_id=team.ids["chi"], code="VIP-1"),
+    )
+    await team.harness.deliver(event)
+    answer = await result(team)
+    assert [row.outcome for row in answer.rows] == ["created", "created"]
+    first, second = await team.harness.told(CustomerCreated)
+    assert first.state.origin.model_dump() == {"kind": "import", "id": str(event.import_id)}
+    assert first.state.created_by == f"employee/{team.ids['binh']}"
+    assert (first.state.manager_id, first.state.viewer_ids) == (None, (team.ids["binh"],))
+    assert (second.state.manager_id, second.state.viewer_ids) == (team.ids["chi"], ())
+    assert second.state.code == "VIP-1"
+    assert (await team.chi.get("/api/v1/customers")).json()["items"][0]["interaction_count"] == 1
+
+
+async def test_a_chunk_that_comes_twice_writes_once_and_is_answered_twice(team: Team) -> None:
+    """M9: a redelivery, also under a new event id, creates nothing and answers the same."""
+    event = confirmed(team, new(2, "Một"), new(3, "Hai"))
+    await team.harness.deliver(event)
+    first = await result(team)
+    await team.harness.deliver(event)
+    assert await result(team) == first
+    assert len(await team.harness.told(CustomerCreated)) == 2
+    assert len(await team.harness.told(ImportRowsApplied)) == 2
+
+
+async def test_taken_phones_and_codes_are_row_errors_and_spoil_no_neighbour(team: Team) -> None:
+    """M3, C1, C2: what was taken since the preview is an error of its row; the others are written."""
+    await team.create(team.dung, phones=["0901000001"], code="CO-1")
+    await team.harness.deliver(
+        confirmed(
+            team,
+            new(2, "Trùng số", phones=["+84901000001", "+84901000009"]),
+            new(3, "Trùng mã", code="CO-1"),
+            new(4, "Được", phones=["+84901000002"]),
+            new(5, "Trùng trong tệp", phones=["+84901000002"]),
+        )
+    )
+    answer = await result(team)
+    assert [row.outcome for row in answer.rows] == ["error", "error", "created", "error"]
+    assert [row.errors[0].code for row in answer.rows if row.errors] == ["phone_taken", "code_taken", "phone_taken"]
+    free = await team.binh.post("/api/v1/customers", json={"name": "x", "phones": ["0901000009"]})
+    assert free.status_code == 201  # the refused row keeps no phone
+
+
+async def test_a_stale_preview_is_a_conflict_and_nothing_of_the_row_is_written(team: Team) -> None:
+    """M2: the customer changed between preview and confirm; the row shows both values."""
+    customer = await team.create(team.binh, occupation="cũ", description="giữ")
+    await team.binh.patch(f"/api/v1/customers/{customer['id']}", json={"occupation": "người khác sửa"})
+    values = {"occupation": "tệp", "description": "tệp"}
+    await team.harness.deliver(confirmed(team, change(2, customer, values, {"occupation": "cũ", "description": "giữ"})))
+    [row] = (await result(team)).rows
+    assert (row.outcome, row.current) == ("conflict", {"occupation": "người khác sửa"})
+    assert (await team.binh.get(f"/api/v1/customers/{customer['id']}")).json()["description"] == "giữ"
+
+
+async def test_a_value_that_is_there_already_is_no_conflict(team: Team) -> None:
+    """M2: somebody else wrote the same value meanwhile: unchanged, no conflict."""
+    customer = await team.create(team.binh, occupation="cũ")
+    await team.binh.patch(f"/api/v1/customers/{customer['id']}", json={"occupation": "mới"})
+    await team.harness.deliver(confirmed(team, change(2, customer, {"occupation": "mới"}, {"occupation": "cũ"})))
+    [row] = (await result(team)).rows
+    assert row.outcome == "unchanged"
+
+
+async def test_rights_are_checked_again_when_the_row_is_applied(team: Team) -> None:
+    """R2, A2, A3: sight as of now, permissions as of the confirmation."""
+    customer = await team.create(team.dung)
+    seen = await team.create(team.chi, viewer_ids=[str(team.ids["binh"])])
+    await team.harness.deliver(
+        confirmed(
+            team,
+            change(2, customer, {"occupation": "x"}, {"occupation": None}),
+            change(3, seen, {"occupation": "x"}, {"occupation": None}),
+        )
+    )
+    assert [row.errors[0].code for row in (await result(team)).rows] == ["not_found", "forbidden"]
+    reference = ActorReference(kind="user", id=str(team.ids["binh"]), permissions=())
+    await team.harness.deliver(confirmed(team, new(2, "Không quyền")).model_copy(update={"actor": reference}))
+    assert [row.errors[0].code for row in (await result(team)).rows] == ["forbidden"]
+
+
+async def test_a_responsible_person_in_a_row_is_a_transfer(team: Team) -> None:
+    """M8, A4: the named employee takes over; the cause is the import."""
+    customer = await team.create(team.binh)
+    row = change(2, customer, {}, {"manager_id": customer["manager_id"]}, employee_id=team.ids["chi"])
+    event = confirmed(team, row)
+    await team.harness.deliver(event)
+    [told] = await team.harness.told(CustomerManagerChanged)
+    assert (told.state.manager_id, told.cause.kind, told.cause.id) == (team.ids["chi"], "import", str(event.import_id))
+
+
+async def test_a_locked_referral_is_an_error_of_its_row_and_phones_stay(team: Team) -> None:
+    """C5, M7: a refused row changes nothing, not even its phones."""
+    relationships = {r["key"]: r["id"] for r in (await team.binh.get("/api/v1/relationships")).json()["items"]}
+    referrer = await team.create(team.binh)
+    customer = await team.create(team.binh, phones=["0901234567"], relationship_id=relationships["hot"])
+    values = {"referrer_customer_id": referrer["id"], "phones": ["+84909999999"]}
+    await team.harness.deliver(confirmed(team, change(2, customer, values, {})))
+    [row] = (await result(team)).rows
+    assert (row.outcome, row.errors[0].code) == ("error", "referral_locked")
+    assert (await team.binh.get(f"/api/v1/customers/{customer['id']}")).json()["phones"] == ["+84901234567"]
+    assert (await team.binh.post("/api/v1/customers", json={"name": "x", "phones": ["0909999999"]})).status_code == 201
+
+
+async def test_two_thousand_rows_come_out_with_distinct_codes(team: Team) -> None:
+    """C1, M9: full chunks; every row has its own code and an outcome."""
+    event_id = uuid4()
+    for chunk in range(4):
+        rows = [new(2 + chunk * 500 + n, f"Khách {n}", phones=[f"+8490{chunk}{n:06d}"]) for n in range(500)]
+        await team.harness.deliver(confirmed(team, *rows, chunk=chunk + 1, import_id=event_id, chunks=4))
+    [count] = await team.harness.sql("SELECT count(DISTINCT code) FROM customer")
+    assert count[0] == 2_000
