@@ -88,7 +88,7 @@ def written_by_statement(session: AsyncSession) -> None:
 async def backlog(session: AsyncSession) -> tuple[int, float]:
     """How many rows wait for the relay (counted up to a million) and the age of the oldest in seconds."""
     statement = text("""
-        SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 1000000) AS some),
+        SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 1000000) AS counted),
                coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM outbox ORDER BY id LIMIT 1), 0)
     """)
     count, age = (await session.execute(statement)).one()
