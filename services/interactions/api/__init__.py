@@ -1,0 +1,1 @@
+"""Routes of interactions, one file per noun."""

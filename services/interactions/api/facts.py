@@ -1,0 +1,63 @@
+"""`/interactions/facts`: connectors and employees report what happened, up to 1,000 facts at once."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Response
+from pydantic import AwareDatetime, Field, ValidationError, WithJsonSchema
+
+from services.interactions.commands.reports import report_facts
+from shared.contracts.interactions import Direction, Fact, FactKind
+from shared.errors import Invalid
+from shared.fields import BulkResult, ItemResult, Items, RequestModel
+from shared.http import ActorDep, SessionDep, router
+
+MAX_SOURCE_ID = 200
+MAX_LINK = 2_000
+
+routes = router("interactions")
+
+
+class FactItem(RequestModel):
+    """One fact about one source object: an e-mail to one recipient, a message, a call."""
+
+    customer_id: UUID
+    kind: FactKind
+    source_id: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE_ID)]
+    fact: Fact
+    direction: Direction = "outbound"
+    link: Annotated[str, Field(max_length=MAX_LINK)] | None = None
+    occurred_at: AwareDatetime
+    data: dict[str, Any] | None = None
+
+
+class FactsRequest(RequestModel):
+    """Facts in any order; a bad one is refused by itself."""
+
+    items: Items[Annotated[Any, WithJsonSchema(FactItem.model_json_schema())]]
+
+
+@routes.post("/interactions/facts", response_model=BulkResult[ItemResult])
+async def post_facts(request: FactsRequest, session: SessionDep, actor: ActorDep) -> Response:
+    """Report facts. `created` began a ledger row, `updated` added to it, `unchanged` was known already."""
+    outcomes = await report_facts(session, actor, [_item(item) for item in request.items])
+    items = [
+        {
+            "index": index,
+            "status": outcome.status,
+            "id": outcome.row_id,
+            "error": {"code": outcome.error} if outcome.error else None,
+        }
+        for index, outcome in enumerate(outcomes)
+    ]
+    failed = sum(1 for outcome in outcomes if outcome.error)
+    body = {"items": items, "succeeded": len(items) - failed, "failed": failed}
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def _item(value: Any) -> FactItem | Invalid:
+    try:
+        return FactItem.model_validate(value)
+    except ValidationError:
+        return Invalid()

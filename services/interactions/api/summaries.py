@@ -1,0 +1,92 @@
+"""`/interaction-summaries`: a customer's count and last contact, why they are so, and the word by hand."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import AwareDatetime, BaseModel
+
+from services.interactions.api.ledger import LedgerRowResponse
+from services.interactions.api.pages import page_json, read_position
+from services.interactions.commands.last_contact import set_last_contact
+from services.interactions.queries import VisibleCustomer, count_rows, counted, find_customer, ledger_page, summary_json
+from shared.contracts.interactions import Contact
+from shared.fields import Page, PageQuery, RequestModel
+from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, etag, json_text, router
+
+routes = router("interaction-summaries")
+
+
+class SummaryResponse(BaseModel):
+    """A customer's numbers, exact as of `as_of`; the two clocks are independent of the count (L7)."""
+
+    customer_id: UUID
+    interaction_count: int
+    last_contact: Contact | None
+    last_two_way_contact: Contact | None
+    as_of: datetime
+    ruleset: int
+    version: int
+    allowed: list[str]
+
+
+class ExplanationResponse(Page[LedgerRowResponse]):
+    """Every row with what it contributes: all of them sum to the count (I11)."""
+
+    customer_id: UUID
+    interaction_count: int
+    ruleset: int
+
+
+class LastContactRequest(RequestModel):
+    """When the last contact was; never in the future (L3)."""
+
+    at: AwareDatetime
+
+
+@routes.get("/interaction-summaries/{customer_id}", response_model=SummaryResponse)
+async def get_summary(customer_id: UUID, session: SessionDep, actor: ActorDep, response: Response) -> Response:
+    """Interaction count, last contact and last two-way contact of a customer."""
+    customer = await find_customer(session, actor, customer_id)
+    body, version = await summary_json(session, customer)
+    etag(response, version)
+    return json_text(body, response)
+
+
+@routes.get("/interaction-summaries/{customer_id}/explanation", response_model=ExplanationResponse)
+async def get_explanation(
+    customer_id: UUID,
+    query: Annotated[PageQuery, Query()],
+    session: SessionDep,
+    actor: ActorDep,
+    wiring: WiringDep,
+) -> Response:
+    """Why the count is what it is: each source object, its facts, what it contributes and by which rule."""
+    customer = await find_customer(session, actor, customer_id)
+    after = read_position(wiring.cursors, "explanation", customer.id, query.cursor)
+    count, ruleset = await counted(session, customer.id)
+    page = await ledger_page(session, customer.id, ruleset, query.limit, after)
+    more = {
+        "customer_id": customer.id,
+        "interaction_count": count,
+        "ruleset": ruleset,
+        "total": await count_rows(session, customer.id) if query.total else None,
+    }
+    return json_text(page_json(wiring.cursors, "explanation", customer.id, page, more))
+
+
+@routes.put("/interaction-summaries/{customer_id}/last-contact", response_model=SummaryResponse)
+async def put_last_contact(
+    customer_id: UUID,
+    request: LastContactRequest,
+    session: SessionDep,
+    actor: ActorDep,
+    response: Response,
+    expected_version: IfMatch,
+) -> Response:
+    """Say by hand when the last contact was; contacts that occur later beat it."""
+    await set_last_contact(session, actor, customer_id, request.at, expected_version)
+    body, version = await summary_json(session, VisibleCustomer(customer_id, changeable=True))
+    etag(response, version)
+    return json_text(body, response)

@@ -1,0 +1,25 @@
+"""What interactions is made of; the only place where its parts meet."""
+
+from services.interactions import consumers
+from services.interactions.api import facts, ledger, summaries
+from services.interactions.commands.reconciliation import reconcile
+from services.interactions.commands.summaries import republish
+from services.interactions.settings import InteractionsSettings
+from shared.messaging import subscriptions_in
+from shared.service import Service
+
+SERVICE = Service(
+    name="interactions",
+    title="Rapport: interactions",
+    description=(
+        "The ledger of what happened with a customer: one row per e-mail, message or call, however often and in"
+        " whatever order its facts are reported. It gives the interaction count, the last contact and the reason"
+        " for both."
+    ),
+    package="services.interactions",
+    settings=InteractionsSettings,
+    routers=(facts.routes, ledger.routes, summaries.routes),
+    subscriptions=subscriptions_in(consumers),
+    jobs={"reconcile": reconcile},
+    republish=republish,
+)

@@ -1,0 +1,1 @@
+"""Writes of interactions, one file per noun."""

@@ -1,0 +1,60 @@
+"""The last contact by hand: somebody says when it was, and that is kept for the audit (L3)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, origin_json
+from shared import outbox
+from shared.access import require_may_change
+from shared.database import Session, clock, run
+from shared.errors import Invalid, NotFound, VersionConflict
+from shared.identity import Actor
+
+_LOCK = """
+SELECT customer.manager_id, customer.viewer_ids, summary.version
+FROM summary JOIN customer ON customer.id = summary.customer_id
+WHERE summary.customer_id = $1 AND customer.state = 'active' FOR UPDATE OF summary
+"""
+
+_KEEP = """
+INSERT INTO manual_contact (customer_id, at, recorded_at, actor_kind, actor_id) VALUES ($1, $2, $3, $4, $5)
+"""
+
+_SET = f"""
+WITH said AS (SELECT ROW($2::timestamptz, 'manual', NULL, NULL, $4::uuid)::contact AS contact),
+changed AS (
+    UPDATE summary AS stored SET
+        manual = said.contact,
+        manual_recorded_at = $3,
+        as_of = greatest($3, stored.as_of + interval '1 microsecond'),
+        version = stored.version + CASE WHEN stored.last_contact IS DISTINCT FROM
+            CASE WHEN (stored.contact).at > $3 THEN stored.contact ELSE said.contact END THEN 1 ELSE 0 END
+    FROM said WHERE customer_id = $1
+    RETURNING {CHANGED}
+),
+origins AS (SELECT $1 AS customer_id, $5::jsonb AS origin),
+events AS ({SUMMARY_EVENTS}),
+told AS ({OUTBOX})
+SELECT 1
+"""
+
+
+async def set_last_contact(
+    session: Session, actor: Actor, customer_id: UUID, at: datetime, expected_version: int | None = None
+) -> None:
+    """From now on the last contact was at `at`, until one occurs later; the two-way clock stays (L3).
+
+    Raises NotFound, Forbidden (A3), Invalid for a time in the future, VersionConflict.
+    """
+    row = (await run(session, _LOCK, customer_id)).one_or_none()
+    if row is None:
+        raise NotFound
+    require_may_change(actor, row.manager_id, row.viewer_ids)
+    now = await clock(session)
+    if at > now:
+        raise Invalid.at("/at", detail="a contact cannot have been in the future")
+    if expected_version not in (None, row.version):
+        raise VersionConflict
+    await run(session, _KEEP, customer_id, at, now, actor.kind, actor.id)
+    await run(session, _SET, customer_id, at, now, actor.employee_id, origin_json(outbox.origin(session)))
+    outbox.written_by_statement(session)

@@ -1,0 +1,96 @@
+"""The hourly check that the ledger is what its facts say (I10): 0 repairs is the promise.
+
+Every summary changed since the last run is merged and counted again from raw facts. What differs is
+put right, told, and reported; it never should.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.interactions.commands.recording import MERGED
+from services.interactions.commands.summaries import lock_summaries, recount
+from shared import outbox, telemetry
+from shared.database import Database, run
+from shared.settings import Settings
+
+log = telemetry.logger("reconciliation")
+
+CHUNK = 500
+OVERLAP = timedelta(minutes=10)
+"""How far before the last run to look: longer than any transaction that it could not see lives."""
+
+_SINCE = "SELECT max(started_at) FROM job_run WHERE job = 'reconcile' AND finished_at IS NOT NULL"
+
+_CHANGED = """
+SELECT customer_id FROM summary
+WHERE NOT erased AND as_of >= $1 AND ($2::uuid IS NULL OR customer_id > $2)
+ORDER BY customer_id LIMIT $3
+"""
+
+_REBUILD = f"""
+WITH link AS (
+    SELECT customer_id, mail_id, count(DISTINCT row_id)::int AS links, max(occurred_at) AS clicked_at
+    FROM (
+        SELECT entry.customer_id, entry.mail_id, entry.id AS row_id, fact.occurred_at
+        FROM ledger AS entry LEFT JOIN fact ON fact.customer_id = entry.customer_id AND fact.row_id = entry.id
+        WHERE entry.customer_id = ANY($1::uuid[]) AND entry.mail_id IS NOT NULL
+    ) AS click
+    GROUP BY customer_id, mail_id
+),
+merged(customer_id, id, occurred_at, last_fact_at, outcome, sent_at, read_at, received_at, deleted_at, clicked_at) AS (
+    SELECT customer_id, row_id, {MERGED},
+        max(occurred_at) FILTER (WHERE fact = 'clicked')
+    FROM (
+        SELECT entry.customer_id, entry.id AS row_id, fact.id AS fact_id, fact.fact, fact.direction, fact.occurred_at
+        FROM ledger AS entry LEFT JOIN fact ON fact.customer_id = entry.customer_id AND fact.row_id = entry.id
+        WHERE entry.customer_id = ANY($1::uuid[])
+    ) AS told
+    GROUP BY customer_id, row_id
+),
+right_values AS (
+    SELECT merged.customer_id, merged.id, merged.occurred_at, last_fact_at, outcome, sent_at, read_at, received_at,
+        deleted_at, coalesce(link.clicked_at, merged.clicked_at) AS clicked_at, coalesce(link.links, 0) AS links
+    FROM merged LEFT JOIN link ON link.customer_id = merged.customer_id AND link.mail_id = merged.id
+)
+UPDATE ledger AS stored SET
+    occurred_at = r.occurred_at, last_fact_at = r.last_fact_at, outcome = r.outcome, sent_at = r.sent_at,
+    read_at = r.read_at, received_at = r.received_at, deleted_at = r.deleted_at, clicked_at = r.clicked_at,
+    links = r.links
+FROM right_values AS r
+WHERE stored.customer_id = r.customer_id AND stored.id = r.id AND (
+    stored.occurred_at IS DISTINCT FROM r.occurred_at OR stored.last_fact_at IS DISTINCT FROM r.last_fact_at
+    OR stored.outcome IS DISTINCT FROM r.outcome OR stored.sent_at IS DISTINCT FROM r.sent_at
+    OR stored.read_at IS DISTINCT FROM r.read_at OR stored.received_at IS DISTINCT FROM r.received_at
+    OR stored.deleted_at IS DISTINCT FROM r.deleted_at OR stored.clicked_at IS DISTINCT FROM r.clicked_at
+    OR stored.links <> r.links
+)
+"""
+
+
+async def reconcile(database: Database, settings: Settings, today: date) -> Mapping[str, Any]:
+    """Check and repair what changed since the last finished run; answers how much was checked and repaired."""
+    async with database.reading() as session:
+        since: datetime | None = (await run(session, _SINCE)).scalar_one()
+        now: datetime = (await run(session, "SELECT clock_timestamp()")).scalar_one()
+    start = since - OVERLAP if since else datetime.min.replace(tzinfo=now.tzinfo)
+    checked = rows = summaries = 0
+    last: UUID | None = None
+    while True:
+        async with database.reading() as session:
+            ids = list((await run(session, _CHANGED, start, last, CHUNK)).scalars())
+        if not ids:
+            break
+        repaired = await _repair(database, ids)
+        checked, rows, summaries, last = checked + len(ids), rows + repaired[0], summaries + repaired[1], ids[-1]
+    if rows or summaries:
+        log.error("the ledger had drifted from its facts", rows=rows, summaries=summaries)
+    return {"checked": checked, "repaired_rows": rows, "repaired_summaries": summaries}
+
+
+async def _repair(database: Database, customer_ids: Sequence[UUID]) -> tuple[int, int]:
+    async with database.transaction() as session:
+        await lock_summaries(session, customer_ids)
+        rows = (await run(session, _REBUILD, customer_ids)).rowcount
+        return rows, await recount(session, customer_ids, outbox.origin(session))

@@ -1,0 +1,147 @@
+"""Facts: one thing that happened to one source object, and the ids by which it is known again.
+
+A fact's row and its own id are derived from what it says, so that the same fact, by whatever way
+and however often it comes, is the same. Who may report it is decided in `reports.py`.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from uuid_utils.compat import uuid5
+
+from shared import strict_json
+from shared.contracts.interactions import LEGAL_FACTS
+from shared.errors import Invalid
+
+OWN_SYSTEM = "rapport"
+"""Source system of what happens inside Rapport; an employee's calls are `rapport/<employee id>` (I13)."""
+
+CREATED = "created"
+"""Kind and fact of the row that counts a customer's creation (I1)."""
+
+MAX_DATA_BYTES = 4_096
+MAX_AHEAD = timedelta(minutes=5)
+"""How far in the future a caller's clock may put a fact."""
+
+_NAMESPACE = UUID("0f1ab7e2-5c5e-5d0c-9a53-6d1d7a4c9b10")
+
+
+class Reported(Protocol):
+    """A fact as a connector or an employee reports it."""
+
+    @property
+    def customer_id(self) -> UUID: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def source_id(self) -> str: ...
+    @property
+    def fact(self) -> str: ...
+    @property
+    def direction(self) -> str: ...
+    @property
+    def link(self) -> str | None: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def data(self) -> dict[str, Any] | None: ...
+
+
+class LedgerFact(NamedTuple):
+    """A fact as the ledger takes it; the fields are the columns of its statement, in order.
+
+    `mail_id` is the row of the e-mail that a click belongs to. `data` is JSON.
+    """
+
+    customer_id: UUID
+    row_id: UUID
+    mail_id: UUID | None
+    fact_id: UUID
+    kind: str
+    source_system: str
+    source_id: str
+    link: str | None
+    employee_id: UUID | None
+    fact: str
+    direction: str | None
+    occurred_at: datetime
+    data: str | None
+
+
+def require_legal(reported: Reported, now: datetime) -> None:
+    """Raises Invalid for a fact its kind does not know, or that cannot be as it is told."""
+    if reported.fact not in LEGAL_FACTS[reported.kind]:
+        raise Invalid.at("/fact", detail=f"{reported.kind} knows no fact {reported.fact}")
+    if reported.kind == "email_click" and not reported.link:
+        raise Invalid.at("/link", detail="a click names its link")
+    if reported.fact in ("sent", "failed") and reported.direction == "inbound":
+        raise Invalid.at("/direction", detail="what the customer sends us is received")
+    if reported.occurred_at.tzinfo is None:
+        raise Invalid.at("/occurred_at", detail="a time names its zone")
+    if reported.occurred_at > now + MAX_AHEAD:
+        raise Invalid.at("/occurred_at", detail="more than 5 minutes in the future")
+    if reported.data is not None and len(_json(reported.data)) > MAX_DATA_BYTES:
+        raise Invalid.at("/data", detail=f"more than {MAX_DATA_BYTES} bytes")
+
+
+def ledger_fact(reported: Reported, source_system: str, employee_id: UUID | None = None) -> LedgerFact:
+    """A legal fact as the ledger takes it. `received` implies inbound."""
+    customer_id, kind, source_id = reported.customer_id, reported.kind, reported.source_id
+    is_click = kind == "email_click"
+    row = _row_id(customer_id, kind, source_system, source_id, (reported.link or "") if is_click else "")
+    return LedgerFact(
+        customer_id,
+        row,
+        _row_id(customer_id, "email", source_system, source_id, "") if is_click else None,
+        _fact_id(row, reported.fact, reported.link, reported.occurred_at),
+        kind,
+        source_system,
+        source_id,
+        reported.link,
+        employee_id,
+        reported.fact,
+        "inbound" if reported.fact == "received" else reported.direction,
+        reported.occurred_at,
+        None if reported.data is None else _json(reported.data).decode(),
+    )
+
+
+def created_fact(customer_id: UUID, created_at: datetime) -> LedgerFact:
+    """That a customer was created: derived from its state, never from having seen an event (I1)."""
+    row = _row_id(customer_id, CREATED, OWN_SYSTEM, str(customer_id), "")
+    return LedgerFact(
+        customer_id,
+        row,
+        None,
+        _fact_id(row, CREATED, None, created_at),
+        CREATED,
+        OWN_SYSTEM,
+        str(customer_id),
+        None,
+        None,
+        CREATED,
+        None,
+        created_at,
+        None,
+    )
+
+
+def _row_id(customer_id: UUID, kind: str, source_system: str, source_id: str, link: str) -> UUID:
+    """The row of a source object; NUL parts what cannot hold it, so that no two objects read alike."""
+    return uuid5(_NAMESPACE, f"{customer_id}\0{kind}\0{source_system}\0{source_id}\0{link}")
+
+
+def _fact_id(row_id: UUID, fact: str, link: str | None, occurred_at: datetime) -> UUID:
+    return uuid5(row_id, f"{fact}\0{link or ''}\0{occurred_at.astimezone(UTC).isoformat()}")
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    """Opaque data in compact form. Raises Invalid for what a database or another reader could not take."""
+    try:
+        encoded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError:
+        raise Invalid.at("/data", detail="no JSON: an infinite number, or a text that cannot be stored") from None
+    strict_json.decode(encoded)
+    return encoded

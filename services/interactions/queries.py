@@ -1,0 +1,123 @@
+"""Reads: the ledger of a customer and its summary, for who may see the customer (A2, R1).
+
+Lists are written as JSON by PostgreSQL. An unknown, a deleted and an invisible customer look alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.access import may_change, may_see
+from shared.database import Session, run
+from shared.errors import NotFound
+from shared.identity import DELETE, Actor
+
+MAX_FACTS_SHOWN = 100
+"""Of a row with more facts (an e-mail opened every day) the latest are shown."""
+
+
+@dataclass(frozen=True)
+class VisibleCustomer:
+    """A customer that the actor sees; `changeable` is A3."""
+
+    id: UUID
+    changeable: bool
+
+
+@dataclass(frozen=True)
+class LedgerPage:
+    """Rows as JSON texts, and the position of the last one if more follow."""
+
+    items: Sequence[str]
+    next_position: tuple[datetime, UUID] | None
+
+
+_CUSTOMER = "SELECT manager_id, viewer_ids, state FROM customer WHERE id = $1"
+
+_SUMMARY = """
+SELECT version, json_build_object(
+    'customer_id', customer_id, 'interaction_count', interaction_count,
+    'last_contact', contact_json(last_contact), 'last_two_way_contact', contact_json(two_way),
+    'as_of', instant(greatest(as_of, statement_timestamp())), 'ruleset', ruleset, 'version', version,
+    'allowed', $2::json
+)::text
+FROM summary WHERE customer_id = $1 AND known AND NOT erased
+"""
+
+# A click's contribution is its e-mail's to know. E-mails known by their clicks only are no entries yet.
+_ROWS = f"""
+SELECT json_build_object(
+    'id', entry.id, 'customer_id', entry.customer_id, 'kind', entry.kind, 'source_system', entry.source_system,
+    'source_id', entry.source_id, 'link', entry.link, 'direction', (entry.outcome).direction,
+    'employee_id', entry.employee_id, 'occurred_at', instant(entry.occurred_at),
+    'last_fact_at', instant(entry.last_fact_at),
+    'contribution', coalesce(mail.link_contribution, entry.contribution), 'rule', entry.rule, 'ruleset', $2::int,
+    'facts', (
+        SELECT json_agg(json_build_object('fact', fact, 'occurred_at', instant(occurred_at)) ORDER BY occurred_at, id)
+        FROM (
+            SELECT fact, occurred_at, id FROM fact
+            WHERE customer_id = entry.customer_id AND row_id = entry.id
+            ORDER BY occurred_at DESC, id DESC LIMIT {MAX_FACTS_SHOWN}
+        ) AS shown
+    )
+)::text, entry.occurred_at, entry.id
+FROM (
+    SELECT * FROM ledger
+    WHERE customer_id = $1 AND occurred_at IS NOT NULL
+        AND ($3::timestamptz IS NULL OR (occurred_at, id) < ($3, $4::uuid))
+    ORDER BY occurred_at DESC, id DESC LIMIT $5
+) AS entry
+LEFT JOIN ledger AS mail ON mail.customer_id = entry.customer_id AND mail.id = entry.mail_id
+ORDER BY entry.occurred_at DESC, entry.id DESC
+"""
+
+
+async def find_customer(
+    session: Session, actor: Actor, customer_id: UUID, *, deleted_too: bool = False
+) -> VisibleCustomer:
+    """A customer the actor sees; a deleted one is for holders of `customers:delete`. Raises NotFound."""
+    row = (await run(session, _CUSTOMER, customer_id)).one_or_none()
+    if row is None or not may_see(actor, row.manager_id, row.viewer_ids):
+        raise NotFound
+    if row.state != "active" and not (row.state == "deleted" and actor.may(DELETE)):
+        raise NotFound
+    return VisibleCustomer(customer_id, may_change(actor, row.manager_id, row.viewer_ids) and row.state == "active")
+
+
+async def summary_json(session: Session, customer: VisibleCustomer) -> tuple[str, int]:
+    """A customer's summary as JSON, exact as of now, and its version. Raises NotFound."""
+    allowed = '["last_contact"]' if customer.changeable else "[]"
+    row = (await run(session, _SUMMARY, customer.id, allowed)).one_or_none()
+    if row is None:
+        raise NotFound
+    version, body = row
+    return body, version
+
+
+async def counted(session: Session, customer_id: UUID) -> tuple[int, int]:
+    """A customer's interaction count and the ruleset that gave it."""
+    result = await run(session, "SELECT interaction_count, ruleset FROM summary WHERE customer_id = $1", customer_id)
+    row: Any = result.one_or_none()
+    if row is None:
+        raise NotFound
+    return row.interaction_count, row.ruleset
+
+
+async def ledger_page(
+    session: Session, customer_id: UUID, ruleset: int, limit: int, after: tuple[datetime, UUID] | None
+) -> LedgerPage:
+    """A customer's rows, newest first, those that count 0 too (I11)."""
+    at, row_id = after or (None, None)
+    rows = (await run(session, _ROWS, customer_id, ruleset, at, row_id, limit + 1)).all()
+    page = rows[:limit]
+    return LedgerPage([row[0] for row in page], (page[-1][1], page[-1][2]) if len(rows) > limit else None)
+
+
+async def count_rows(session: Session, customer_id: UUID) -> int:
+    """How many rows a customer's ledger has."""
+    result = await run(
+        session, "SELECT count(*) FROM ledger WHERE customer_id = $1 AND occurred_at IS NOT NULL", customer_id
+    )
+    return result.scalar_one()

@@ -1,0 +1,14 @@
+"""Every test of interactions begins with a small world of its own."""
+
+import pytest
+
+from tests.conftest import MakeHarness
+from tests.service.interactions.world import CONNECTOR, World
+
+
+@pytest.fixture
+async def world(make_harness: MakeHarness) -> World:
+    """A fresh world for a test."""
+    world = World(await make_harness("interactions", ingest_sources=CONNECTOR))
+    await world.begin()
+    return world
