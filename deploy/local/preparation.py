@@ -35,20 +35,14 @@ class Preparation:
             )
 
     def migrate(self) -> None:
-        """Bring every database's schema up to date, and make the administrator of a fresh system."""
+        """Bring every database's schema up to date."""
         self._run([[f"services.{name}", "migrate"] for name in SERVICES])
-        self._run(
-            [
-                [
-                    *("services.customers", "bootstrap-admin", "--id", ADMINISTRATOR_ID),
-                    *("--name", ADMINISTRATOR_NAME, "--code", ADMINISTRATOR_CODE),
-                ]
-            ]
-        )
 
-    def create_topics(self) -> None:
-        """Create the topics that do not exist yet."""
-        self._run([[f"services.{name}", "topics"] for name in SERVICES])
+    def complete(self) -> None:
+        """Create the topics that do not exist yet, and the administrator of a fresh system."""
+        topics = [[f"services.{name}", "topics"] for name in SERVICES]
+        administrator = ["--id", ADMINISTRATOR_ID, "--name", ADMINISTRATOR_NAME, "--code", ADMINISTRATOR_CODE]
+        self._run([*topics, ["services.customers", "bootstrap-admin", *administrator]])
 
     def close(self) -> None:
         """End the interpreter."""

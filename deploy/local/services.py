@@ -19,15 +19,20 @@ SETTINGS_PREFIXES = ("RAPPORT_", "DATABASE_", "KAFKA_", "OTEL_")
 
 
 class ServiceProcess:
-    """One service with all its parts in one process. Its log is `<directory>/<name>.log`."""
+    """One service with all its parts in one process. Its log is `<directory>/<name>.log`.
 
-    def __init__(self, name: str, port: int, environment: Mapping[str, str], directory: Path) -> None:
+    It ends with the calling process, however that ends, unless `outlives_caller`.
+    """
+
+    def __init__(
+        self, name: str, port: int, environment: Mapping[str, str], directory: Path, *, outlives_caller: bool = True
+    ) -> None:
         self.name = name
         self.port = port
         self.log = directory / f"{name}.log"
         self._environment = _only_its_own(name, environment)
         self._process = ServerProcess(
-            directory / f"{name}.process", outlives_caller=True, stop_timeout_seconds=STOP_TIMEOUT_SECONDS
+            directory / f"{name}.process", outlives_caller=outlives_caller, stop_timeout_seconds=STOP_TIMEOUT_SECONDS
         )
 
     def start(self) -> None:
@@ -45,6 +50,10 @@ class ServiceProcess:
     def stop(self) -> None:
         """Let it drain, then end."""
         self._process.stop()
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
 
     @property
     def pid(self) -> int | None:

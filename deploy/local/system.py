@@ -151,7 +151,7 @@ class System:
             self._start_postgres()
             preparation.migrate()
             kafka.result()
-            preparation.create_topics()
+            preparation.complete()
         finally:
             preparation.close()
 
