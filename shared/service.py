@@ -5,6 +5,7 @@ What a service is made of is stated in its `app.py` as a `Service`.
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -110,6 +111,8 @@ async def serve(service: Service, settings: Settings, parts: Sequence[str] = EVE
             server = _server(app, settings)
             tasks.append(asyncio.create_task(server.serve(), name="api"))
             running.push_async_callback(_finish, tasks[-1], partial(_close, server, app), settings.shutdown_seconds)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: batches of thousands of objects need not have it searched again
         log.info("running", parts=list(parts), port=settings.port)
         waiter = asyncio.create_task(stopping.wait())
         done, _ = await asyncio.wait({waiter, *tasks}, return_when=asyncio.FIRST_COMPLETED)
