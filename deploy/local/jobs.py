@@ -13,7 +13,8 @@ from typing import Protocol, TypeAlias
 
 from deploy.local.settings import PROJECT, SERVICES
 
-FIRST_RUN_SECONDS = 300  # After the start, so that a start and a short measurement are left alone.
+MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
+FIRST_RUN_SECONDS = 300  # At the latest: an hourly job leaves the start alone, but does not wait an hour.
 JOB_TIMEOUT_SECONDS = 600
 STOP_TIMEOUT_SECONDS = 10
 
@@ -41,7 +42,12 @@ class RunningJob(Protocol):
 
 Start: TypeAlias = Callable[[Job], RunningJob]
 
-JOBS = tuple(Job(service, "purge", every_seconds=3600) for service in SERVICES)
+JOBS = (
+    Job("campaigns", "distribute-waiting", MINUTE_SECONDS),
+    Job("interactions", "reconcile", HOUR_SECONDS),
+    Job("imports", "expire", HOUR_SECONDS),
+    *(Job(service, "purge", HOUR_SECONDS) for service in SERVICES),
+)
 
 
 class JobTimer:
@@ -50,7 +56,7 @@ class JobTimer:
     def __init__(self, start: Start, jobs: Sequence[Job] = JOBS, clock: Callable[[], float] = time.monotonic) -> None:
         self._start = start
         self._clock = clock
-        self._due = {job: clock() + FIRST_RUN_SECONDS for job in jobs}
+        self._due = {job: clock() + min(job.every_seconds, FIRST_RUN_SECONDS) for job in jobs}
         self._running: RunningJob | None = None
         self._started = 0.0
 
