@@ -8,6 +8,7 @@ from uuid import UUID
 from services.campaigns.commands.campaigns import lock_campaigns
 from services.campaigns.commands.distribution import campaigns_with_waiting, drain
 from services.campaigns.commands.inactivity import hand_on_of_inactive, inactive_owners
+from services.campaigns.commands.long_work import forget_long_work
 from services.campaigns.commands.selections import forget_selections
 from shared.database import Database
 from shared.service import purge
@@ -34,11 +35,11 @@ async def distribute_waiting(database: Database, _: Settings, __: date) -> Mappi
     return {"campaigns": len(campaign_ids), "assigned": assigned, "inactive_owners": len(inactive)}
 
 
-async def purge_with_selections(database: Database, settings: Settings, today: date) -> Mapping[str, Any]:
-    """What every service forgets, and expired selections."""
+async def purge_of_campaigns(database: Database, settings: Settings, today: date) -> Mapping[str, Any]:
+    """What every service forgets, expired selections, and long work that ended long ago."""
     async with database.transaction() as session:
-        selections = await forget_selections(session)
-    return {**await purge(database, settings, today), "selections": selections}
+        selections, ended = await forget_selections(session), await forget_long_work(session)
+    return {**await purge(database, settings, today), "selections": selections, "long_work": ended}
 
 
 async def _drain_once(database: Database, campaign_id: UUID) -> int:

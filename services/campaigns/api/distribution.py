@@ -1,23 +1,25 @@
 """`/campaigns/{id}/distribution`, `/distribute`, `/queue`: handing opportunities out (K4)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from fastapi import Query, Response
 from pydantic import BaseModel
 
+from services.campaigns.api.long_work import AssignedItem, LongWorkResponse
 from services.campaigns.api.opportunities import OpportunityItem
 from services.campaigns.commands.campaigns import change_campaign
 from services.campaigns.commands.distribution import Assignment, distribute, simulate
 from services.campaigns.domain.campaign import Campaign
+from services.campaigns.domain.long_work import LongWork
 from services.campaigns.domain.reason import Method
 from services.campaigns.queries.campaigns import get_campaign
 from services.campaigns.queries.opportunities import OpportunityFilter, opportunities_listing
 from services.campaigns.queries.pages import page
 from shared.fields import Page, PageQuery, RequestModel
-from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, etag, json_text, reads, router
+from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, accepted, etag, json_text, reads, router
 
 routes = router("distribution")
 
@@ -38,19 +40,10 @@ class DistributeRequest(RequestModel):
     """Every unowned open opportunity."""
 
 
-class AssignmentAnswer(BaseModel):
-    """Who got an opportunity, and why; without an employee it waits in the queue."""
-
-    opportunity_id: UUID
-    customer_id: UUID
-    employee_id: UUID | None
-    reason: dict[str, Any]
-
-
 class DistributionResult(BaseModel):
     """The outcome, in the order in which opportunities were handed out: the oldest first."""
 
-    items: list[AssignmentAnswer]
+    items: list[AssignedItem]
     assigned: int
     queued: int
 
@@ -80,15 +73,24 @@ async def put_distribution(
     return DistributionSettings.of(campaign)
 
 
-@routes.post("/campaigns/{campaign_id}/distribute", response_model=DistributionResult)
+@routes.post(
+    "/campaigns/{campaign_id}/distribute",
+    response_model=DistributionResult,
+    responses={202: {"model": LongWorkResponse, "description": "More than 1,000: see `Location`"}},
+)
 async def post_distribute(
     campaign_id: UUID,
     session: SessionDep,
     actor: ActorDep,
+    response: Response,
     request: DistributeRequest | None = None,
 ) -> Response:
     """Hand out every unowned open opportunity by turns; the campaign's managers may."""
-    return _answer(await distribute(session, actor, campaign_id))
+    done = await distribute(session, actor, campaign_id)
+    if not isinstance(done, LongWork):
+        return _answer(done)
+    accepted(response, f"/distributions/{done.id}")
+    return Response(LongWorkResponse.of(done).model_dump_json(), 202, response.headers, "application/json")
 
 
 @routes.post("/campaigns/{campaign_id}/distribute/simulation", response_model=DistributionResult)

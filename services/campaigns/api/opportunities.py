@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from services.campaigns.api.long_work import LongWorkResponse
 from services.campaigns.commands.opportunities import (
     add_customers,
+    add_selection,
     assign_owner,
     remove_opportunity,
     revise_opportunity,
@@ -28,7 +31,7 @@ from shared.contracts.events import Money
 from shared.database import Session
 from shared.errors import RapportError
 from shared.fields import BulkResult, ItemResult, Items, Page, PageQuery, RequestModel, bulk
-from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, etag, json_text, router
+from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, accepted, etag, json_text, router
 from shared.identity import Actor
 
 MAX_FILTER_VALUES = 200
@@ -39,9 +42,16 @@ Ids = Annotated[list[UUID], Field(max_length=MAX_FILTER_VALUES)]
 
 
 class CustomersRequest(RequestModel):
-    """Customers to add to a campaign."""
+    """Customers to add to a campaign: either their ids, or a selection of the asker's own."""
 
-    customer_ids: Items[UUID]
+    customer_ids: Items[UUID] | None = None
+    selection_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "CustomersRequest":
+        if (self.customer_ids is None) == (self.selection_id is None):
+            raise PydanticCustomError("validation_failed", "either customer_ids or selection_id")
+        return self
 
 
 class OwnerRequest(RequestModel):
@@ -110,12 +120,19 @@ class OpportunitiesQuery(PageQuery):
     sort: CreatedSort = "-created_at"
 
 
-@routes.post("/campaigns/{campaign_id}/opportunities")
+@routes.post(
+    "/campaigns/{campaign_id}/opportunities",
+    responses={202: {"model": LongWorkResponse, "description": "A selection: see `Location`"}},
+)
 async def post_opportunities(
-    campaign_id: UUID, request: CustomersRequest, session: SessionDep, actor: ActorDep
-) -> BulkResult[ItemResult]:
+    campaign_id: UUID, request: CustomersRequest, session: SessionDep, actor: ActorDep, response: Response
+) -> BulkResult[ItemResult] | LongWorkResponse:
     """Add customers to a campaign; its managers and relevant persons may, for customers they may change (K2)."""
-    outcomes = await add_customers(session, actor, campaign_id, request.customer_ids)
+    if request.selection_id is not None:
+        work = await add_selection(session, actor, campaign_id, request.selection_id)
+        accepted(response, f"/opportunity-batches/{work.id}")
+        return LongWorkResponse.of(work)
+    outcomes = await add_customers(session, actor, campaign_id, request.customer_ids or [])
     return bulk(_items(outcomes))
 
 

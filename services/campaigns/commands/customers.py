@@ -14,10 +14,12 @@ from shared.contracts.customers import CustomerErased
 from shared.contracts.events import Cause, Event
 from shared.contracts.work import ErasureCompleted
 from shared.copies import CustomerSeen
-from shared.database import Session, clock
+from shared.database import Session, clock, run
 from shared.envelope import Envelope
 
 CAUSE = Cause(kind="system")
+
+_FORGET_ITEMS = "DELETE FROM long_work_item WHERE item ->> 'customer_id' = ANY($1::text[])"
 
 
 async def follow_customers(session: Session, seen: Sequence[CustomerSeen]) -> None:
@@ -47,6 +49,7 @@ async def forget_erased(session: Session, envelopes: Sequence[Envelope[Event]]) 
         outbox.add(session, opportunity.remove(CAUSE))
         outbox.add_tombstone(session, OPPORTUNITIES, str(opportunity.id))
         await session.delete(opportunity)
+    await run(session, _FORGET_ITEMS, [str(customer_id) for customer_id in erased])
     at = await clock(session)
     outbox.add(
         session,

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from services.campaigns.commands.batches import BATCH, lock_batch, write_together
 from services.campaigns.commands.campaigns import lock_campaign
+from services.campaigns.commands.long_work import begin_long_work
 from services.campaigns.commands.moment import Moment, now
 from services.campaigns.commands.people import active_employees
 from services.campaigns.commands.turns import remember_turns, remembered_turns
 from services.campaigns.domain import reason
 from services.campaigns.domain.access import require_can_manage
 from services.campaigns.domain.campaign import Campaign
+from services.campaigns.domain.long_work import LongWork
 from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.domain.people import Employee
 from services.campaigns.domain.reason import Reason, WhyQueued, caused_by_campaign
@@ -30,6 +32,8 @@ from shared.identity import Actor
 
 MAX_DISTRIBUTED = 1_000
 """Opportunities handed out within one request; what goes beyond is long work."""
+
+MAX_SIMULATED = 10_000
 
 
 @dataclass(frozen=True)
@@ -52,21 +56,24 @@ class _Outlook:
     why_queued: WhyQueued
 
 
-async def distribute(session: Session, actor: Actor, campaign_id: UUID) -> list[Assignment]:
-    """Hand out every unowned open opportunity of a campaign, the oldest first.
+async def distribute(session: Session, actor: Actor, campaign_id: UUID) -> list[Assignment] | LongWork:
+    """Hand out every unowned open opportunity of a campaign, the oldest first; many of them as long work.
 
-    Raises NotFound, Forbidden, Invalid `too_many_items` for more than a request can take.
+    Raises NotFound, Forbidden.
     """
     campaign = await lock_campaign(session, actor, campaign_id)
     require_can_manage(actor, campaign)
-    opportunities = await lock_batch(session, campaign, *unowned(campaign), limit=MAX_DISTRIBUTED + 1)
-    if len(opportunities) > MAX_DISTRIBUTED:
-        raise Invalid("too_many_items")
-    return await hand_over(session, campaign, opportunities)
+    total = await session.scalar(select(func.count()).where(Opportunity.campaign_id == campaign_id, *unowned(campaign)))
+    if total is not None and total > MAX_DISTRIBUTED:
+        return await begin_long_work(session, actor, "distribution", campaign, total)
+    return await hand_over(session, campaign, await lock_batch(session, campaign, *unowned(campaign)))
 
 
 async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[Assignment]:
-    """What `distribute` would do now, writing nothing. Raises as it does."""
+    """What `distribute` would do now, writing nothing.
+
+    Raises NotFound, Forbidden, Invalid `too_many_items` for more than one answer can hold.
+    """
     campaign = await session.get(Campaign, campaign_id)
     if campaign is None:
         raise NotFound
@@ -75,10 +82,10 @@ async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[As
         select(Opportunity.id, Opportunity.customer_id)
         .where(Opportunity.campaign_id == campaign_id, *unowned(campaign))
         .order_by(Opportunity.created_at, Opportunity.id)
-        .limit(MAX_DISTRIBUTED + 1)
+        .limit(MAX_SIMULATED + 1)
     )
     rows = (await session.execute(statement)).all()
-    if len(rows) > MAX_DISTRIBUTED:
+    if len(rows) > MAX_SIMULATED:
         raise Invalid("too_many_items")
     outlook = await _look(session, campaign, len(rows))
     turns = [*outlook.plan.turns, *[None] * (len(rows) - len(outlook.plan.turns))]

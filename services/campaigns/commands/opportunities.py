@@ -12,8 +12,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 from services.campaigns.commands.batches import insert_together
 from services.campaigns.commands.campaigns import lock_campaign
 from services.campaigns.commands.distribution import drain
+from services.campaigns.commands.long_work import begin_long_work
 from services.campaigns.commands.moment import now
 from services.campaigns.commands.people import get_active_employee
+from services.campaigns.commands.selections import usable_selection
 from services.campaigns.domain.access import (
     require_can_add,
     require_can_assign,
@@ -21,6 +23,7 @@ from services.campaigns.domain.access import (
 )
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.errors import AlreadyInCampaign, WaitingTime
+from services.campaigns.domain.long_work import LongWork
 from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.domain.reason import by_hand, caused_by
 from shared import outbox
@@ -104,6 +107,14 @@ async def lock_opportunity(session: Session, opportunity_id: UUID) -> Opportunit
         raise NotFound  # erased meanwhile
     set_committed_value(opportunity, "campaign", campaign)
     return opportunity
+
+
+async def add_selection(session: Session, actor: Actor, campaign_id: UUID, selection_id: UUID) -> LongWork:
+    """Add the customers of a selection, as long work. Raises NotFound, Forbidden, Invalid `selection_unknown`."""
+    campaign = await lock_campaign(session, actor, campaign_id)
+    require_can_add(actor, campaign)
+    total = await usable_selection(session, actor, selection_id)
+    return await begin_long_work(session, actor, "opportunity_batch", campaign, total, selection_id)
 
 
 @dataclass(frozen=True)

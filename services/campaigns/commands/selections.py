@@ -1,15 +1,24 @@
 """Frozen lists of customers that somebody selected at `customers`, kept until they expire."""
 
+import asyncio
+import time
 from collections.abc import Sequence
+from uuid import UUID
 
 from shared.contracts.events import Event
 from shared.contracts.work import SelectionChunkResolved, SelectionResolved
 from shared.copies import array_text
 from shared.database import Session, run
 from shared.envelope import Envelope
+from shared.errors import Invalid
+from shared.identity import Actor
 
 KEPT_DAYS = 7
 """As long as the topic keeps its records: chunks of a selection that never was complete go then."""
+
+WAIT_SECONDS = 2.0
+POLL_SECONDS = 0.05
+MAX_WAITING = 3
 
 _CHUNKS = """
 INSERT INTO selection_chunk (selection_id, chunk, customer_ids)
@@ -25,6 +34,18 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::timesta
      AS news(id, chunks, total, left_out, actor, resolved_at, expires_at)
 ON CONFLICT DO NOTHING
 """
+
+_USABLE = """
+SELECT total FROM selection
+WHERE id = $1 AND actor ->> 'kind' = $2 AND actor ->> 'id' = $3 AND expires_at > clock_timestamp()
+  AND (SELECT count(*) FROM selection_chunk WHERE selection_id = $1) = chunks
+"""
+
+
+class _Waiting:
+    """How many requests of this process wait for a selection, each with a connection in its hands."""
+
+    count = 0
 
 
 async def keep_selections(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
@@ -52,6 +73,35 @@ async def keep_selections(session: Session, envelopes: Sequence[Envelope[Event]]
         await run(session, _CHUNKS, *map(list, zip(*chunks, strict=True)))
     if complete:
         await run(session, _COMPLETE, *map(list, zip(*complete, strict=True)))
+
+
+async def usable_selection(session: Session, actor: Actor, selection_id: UUID) -> int:
+    """How many customers a complete selection of the actor's own holds.
+
+    It may still be on its way: waits a moment for it. Raises Invalid `selection_unknown`, also for
+    somebody else's and an expired one.
+    """
+    deadline = time.monotonic() + (WAIT_SECONDS if _Waiting.count < MAX_WAITING else 0)
+    _Waiting.count += 1
+    try:
+        while (found := (await run(session, _USABLE, selection_id, actor.kind, actor.id)).scalar_one_or_none()) is None:
+            if time.monotonic() >= deadline:
+                raise Invalid("selection_unknown")
+            await asyncio.sleep(POLL_SECONDS)
+        return found
+    finally:
+        _Waiting.count -= 1
+
+
+async def selection_chunk(session: Session, selection_id: UUID, place: int) -> list[UUID] | None:
+    """The customers of a selection's `place`-th chunk (from 0); None behind the last."""
+    found = await run(
+        session,
+        "SELECT customer_ids FROM selection_chunk WHERE selection_id = $1 ORDER BY chunk OFFSET $2 LIMIT 1",
+        selection_id,
+        place,
+    )
+    return found.scalar_one_or_none()
 
 
 async def forget_selections(session: Session) -> int:

@@ -84,11 +84,36 @@ CREATE TABLE distribution_turn (
     campaign_id uuid NOT NULL REFERENCES campaign,
     employee_id uuid NOT NULL,
     weight int,
-    turns int NOT NULL,
+    turns bigint NOT NULL,
     carried double precision NOT NULL,
     given_on date,
     given int NOT NULL,
     PRIMARY KEY (campaign_id, employee_id)
+);
+CREATE TABLE long_work (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('distribution', 'opportunity_batch')),
+    campaign_id uuid NOT NULL REFERENCES campaign,
+    selection_id uuid,
+    actor jsonb NOT NULL,
+    state text NOT NULL CHECK (state IN ('running', 'finished', 'failed')),
+    error text,
+    total int NOT NULL,
+    done int NOT NULL,
+    failed int NOT NULL,
+    next_chunk int NOT NULL,
+    last_created_at timestamptz,
+    last_id uuid,
+    created_at timestamptz NOT NULL,
+    finished_at timestamptz
+);
+CREATE INDEX long_work_running ON long_work (created_at) WHERE state = 'running';
+CREATE INDEX long_work_finished_at ON long_work (finished_at);
+CREATE TABLE long_work_item (
+    work_id uuid NOT NULL REFERENCES long_work ON DELETE CASCADE,
+    position int NOT NULL,
+    item json NOT NULL,
+    PRIMARY KEY (work_id, position)
 );
 """
 

@@ -1,0 +1,81 @@
+"""`/distributions/{id}` and `/opportunity-batches/{id}`: how work that takes longer than a request goes."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel
+
+from services.campaigns.domain.long_work import LongWork
+from services.campaigns.queries.long_work import get_long_work, items_page
+from shared.fields import ItemError, ItemResult, Page, PageQuery
+from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
+
+routes = router("long work")
+
+
+class LongWorkResponse(BaseModel):
+    """How far the work is: `done` and `failed` of `total` items; `error` says what ended it early."""
+
+    id: UUID
+    campaign_id: UUID
+    selection_id: UUID | None
+    state: Literal["running", "finished", "failed"]
+    total: int
+    done: int
+    failed: int
+    error: ItemError | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, work: LongWork) -> "LongWorkResponse":
+        """Long work as an answer."""
+        fields = {name: getattr(work, name) for name in cls.model_fields if name != "error"}
+        return cls(**fields, error=ItemError(code=work.error) if work.error else None)
+
+
+class AddedItem(ItemResult):
+    """What became of one customer of a selection."""
+
+    customer_id: UUID
+
+
+class AssignedItem(BaseModel):
+    """Who got one opportunity, and why; without an employee it waits in the queue."""
+
+    opportunity_id: UUID
+    customer_id: UUID
+    employee_id: UUID | None
+    reason: dict[str, Any]
+
+
+@routes.get("/distributions/{work_id}")
+async def read_distribution_work(work_id: UUID, session: SessionDep, actor: ActorDep) -> LongWorkResponse:
+    """A distribution of more opportunities than one request takes."""
+    return LongWorkResponse.of(await get_long_work(session, actor, "distribution", work_id))
+
+
+@routes.get("/distributions/{work_id}/items", response_model=Page[AssignedItem])
+async def list_assigned(
+    work_id: UUID, query: Annotated[PageQuery, Query()], session: SessionDep, actor: ActorDep, wiring: WiringDep
+) -> Response:
+    """What a distribution did so far, the oldest opportunity first."""
+    work = await get_long_work(session, actor, "distribution", work_id)
+    return json_text(await items_page(session, wiring.cursors, work, query.limit, query.cursor))
+
+
+@routes.get("/opportunity-batches/{work_id}")
+async def read_opportunity_batch(work_id: UUID, session: SessionDep, actor: ActorDep) -> LongWorkResponse:
+    """The adding of a selection's customers to a campaign."""
+    return LongWorkResponse.of(await get_long_work(session, actor, "opportunity_batch", work_id))
+
+
+@routes.get("/opportunity-batches/{work_id}/items", response_model=Page[AddedItem])
+async def list_added(
+    work_id: UUID, query: Annotated[PageQuery, Query()], session: SessionDep, actor: ActorDep, wiring: WiringDep
+) -> Response:
+    """What became of the selection's customers so far."""
+    work = await get_long_work(session, actor, "opportunity_batch", work_id)
+    return json_text(await items_page(session, wiring.cursors, work, query.limit, query.cursor))

@@ -1,0 +1,61 @@
+"""Beginning long work, keeping what it did, and forgetting it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.campaigns.domain.campaign import Campaign
+from services.campaigns.domain.long_work import LongWork, WorkKind
+from shared.database import Session, clock, run
+from shared.envelope import new_id
+from shared.identity import Actor
+
+KEPT_DAYS = 30
+
+
+async def begin_long_work(
+    session: Session, actor: Actor, kind: WorkKind, campaign: Campaign, total: int, selection_id: UUID | None = None
+) -> LongWork:
+    """Leave work for the worker, on behalf of the actor."""
+    work = LongWork(
+        id=new_id(),
+        kind=kind,
+        campaign_id=campaign.id,
+        selection_id=selection_id,
+        actor=actor.reference().model_dump(mode="json"),
+        state="running",
+        total=total,
+        done=0,
+        failed=0,
+        next_chunk=0,
+        created_at=await clock(session),
+    )
+    session.add(work)
+    await session.flush()
+    return work
+
+
+async def keep_items(session: Session, work: LongWork, items: Sequence[Any], failed: int) -> None:
+    """Store what became of the next items, and count them."""
+    first = work.done + work.failed
+    await run(
+        session,
+        "INSERT INTO long_work_item (work_id, position, item)"
+        " SELECT $1, position, item::json FROM unnest($2::int[], $3::text[]) AS new(position, item)",
+        work.id,
+        list(range(first, first + len(items))),
+        [msgspec.json.encode(item).decode() for item in items],
+    )
+    work.done, work.failed = work.done + len(items) - failed, work.failed + failed
+
+
+async def forget_long_work(session: Session) -> int:
+    """Forget what ended long ago. Answers how many went."""
+    gone = await run(
+        session,
+        "DELETE FROM long_work WHERE finished_at < clock_timestamp() - make_interval(days => $1)",
+        KEPT_DAYS,
+    )
+    return gone.rowcount

@@ -1,0 +1,80 @@
+"""One step of long work: a batch of a distribution, or a chunk of a selection's customers."""
+
+from typing import Any
+
+from sqlalchemy import select, tuple_
+
+from services.campaigns.commands.batches import lock_batch
+from services.campaigns.commands.campaigns import lock_campaign
+from services.campaigns.commands.distribution import hand_over, unowned
+from services.campaigns.commands.long_work import keep_items
+from services.campaigns.commands.opportunities import add_customers
+from services.campaigns.commands.selections import selection_chunk
+from services.campaigns.domain.access import require_can_manage
+from services.campaigns.domain.long_work import LongWork
+from services.campaigns.domain.opportunity import Opportunity
+from shared import outbox
+from shared.access import actor_of
+from shared.database import Session, clock
+from shared.envelope import Origin
+from shared.errors import RapportError
+from shared.identity import Actor
+
+
+async def work_on(session: Session, service: str) -> bool:
+    """Do the next step of the oldest work that nobody else is at; False when there is none.
+
+    What the asker may no longer do ends the work as failed, with the refusal's code (R2).
+    """
+    statement = select(LongWork).where(LongWork.state == "running").order_by(LongWork.created_at).limit(1)
+    work = await session.scalar(statement.with_for_update(skip_locked=True))
+    if work is None:
+        return False
+    try:
+        actor = await actor_of(session, work.asked_by)
+        outbox.open_box(session, service, Origin(actor))
+        more = await (_distribute if work.kind == "distribution" else _add)(session, work, actor)
+    except RapportError as refusal:
+        work.end(await clock(session), refusal.code)
+        return True
+    if not more:
+        work.end(await clock(session))
+    return True
+
+
+async def _distribute(session: Session, work: LongWork, actor: Actor) -> bool:
+    """Hand out the next batch; opportunities that came after the request are not looked at."""
+    campaign = await lock_campaign(session, actor, work.campaign_id)
+    require_can_manage(actor, campaign)
+    conditions = [*unowned(campaign), Opportunity.created_at <= work.created_at]
+    if work.last_created_at is not None:
+        conditions.append(tuple_(Opportunity.created_at, Opportunity.id) > (work.last_created_at, work.last_id))
+    batch = await lock_batch(session, campaign, *conditions)
+    if batch:
+        work.last_created_at, work.last_id = batch[-1].created_at, batch[-1].id
+        await keep_items(session, work, await hand_over(session, campaign, batch), failed=0)
+    return bool(batch)
+
+
+async def _add(session: Session, work: LongWork, actor: Actor) -> bool:
+    """Add the customers of the selection's next chunk."""
+    assert work.selection_id is not None, "an opportunity batch has a selection"
+    customer_ids = await selection_chunk(session, work.selection_id, work.next_chunk)
+    if customer_ids is None:
+        return False
+    outcomes = await add_customers(session, actor, work.campaign_id, customer_ids)
+    first = work.done + work.failed
+    items = [
+        {"index": first + place, "customer_id": customer_id, **_outcome(outcome)}
+        for place, (customer_id, outcome) in enumerate(zip(customer_ids, outcomes, strict=True))
+    ]
+    failed = sum(1 for outcome in outcomes if isinstance(outcome, RapportError))
+    await keep_items(session, work, items, failed)
+    work.next_chunk += 1
+    return True
+
+
+def _outcome(outcome: Opportunity | RapportError) -> dict[str, Any]:
+    if isinstance(outcome, RapportError):
+        return {"status": "failed", "id": None, "error": {"code": outcome.code}}
+    return {"status": "created", "id": outcome.id, "error": None}

@@ -1,0 +1,38 @@
+"""Does long work beside the consumers: step by step, each step one transaction, from where it stands.
+
+Several processes may do so at once; each takes work that no other is at.
+"""
+
+import asyncio
+import contextlib
+
+from services.campaigns.commands.working import work_on
+from services.campaigns.settings import CampaignsSettings
+from shared import telemetry
+from shared.database import Database, is_transient
+from shared.settings import Settings
+
+log = telemetry.logger("campaigns-worker")
+
+
+async def work(database: Database, settings: Settings, ended: asyncio.Event) -> None:
+    """Do what is there to do, until `ended`. A fault that passes only makes it rest; others end the process."""
+    assert isinstance(settings, CampaignsSettings)
+    while not ended.is_set():
+        rest_seconds = settings.long_work_poll_seconds
+        try:
+            if await work_next(database):
+                continue
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("work interrupted", error=repr(error))
+            rest_seconds = settings.long_work_pause_seconds
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), rest_seconds)
+
+
+async def work_next(database: Database) -> bool:
+    """Do one step; False when there is nothing to do."""
+    async with database.transaction() as session:
+        return await work_on(session, database.service)
