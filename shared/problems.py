@@ -75,6 +75,12 @@ def status_of(code: str) -> int:
     return _STATUS.get(code, 422)
 
 
+def codes_by_status() -> dict[int, list[str]]:
+    """Every code a problem may carry, by its status: for documents, and for the test that knows them all."""
+    found = {status: [code for code, its in _STATUS.items() if its == status] for status in sorted({*_STATUS.values()})}
+    return found | {422: sorted(_REFUSED_VALUES)}
+
+
 def problem(
     accept_language: str | None,
     code: str,

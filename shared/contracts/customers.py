@@ -82,7 +82,7 @@ class CustomerEvent(StateEvent[CustomerState]):
 
 
 class CustomerCreated(CustomerEvent, topic=CUSTOMERS, type="crm.customer.created.v1"):
-    """A customer exists now (I1 counts it, from `created_at`)."""
+    """A customer exists now; the ledger counts it from `created_at` (I1)."""
 
 
 class CustomerUpdated(CustomerEvent, topic=CUSTOMERS, type="crm.customer.updated.v1"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 MAX_RECORD_BYTES = 900_000
 """The largest record a service may publish; chunked events are cut well below it."""
@@ -26,6 +26,7 @@ ActorKind = Literal["user", "service", "system"]
 Instant = Annotated[
     datetime,
     PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment in UTC, written as RFC 3339 with `Z` and microseconds."""
 

@@ -1,228 +1,209 @@
-"""The documents that tell other people how to talk to a service: OpenAPI 3.1 and AsyncAPI 3.
+"""The OpenAPI 3.1 document of a service: what FastAPI sees of its routes, completed by what holds for all.
 
-Both are made from the code and checked in; a test makes them again and compares.
+Refusals, shared headers and parameters stand once, as components. Which headers an answer carries, and
+where its `Location` leads, is read from what the route's code calls: nothing is declared twice.
 """
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
-from shared.contracts.catalogue import published_by, read_by
-from shared.contracts.events import Event, Topic, types_on
-from shared.http import PREFIX
-from shared.problems import status_of
+from shared.documents.openapi_components import HEADERS, PARAMETERS, SCHEMAS, SECURITY, problem_responses
+from shared.documents.prose import for_strangers, summary_and_rest
+from shared.documents.text import as_yaml
+from shared.http import PREFIX, accepted, created, customer_version, etag
 
 if TYPE_CHECKING:
     from shared.service import Service
 
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail", "errors", "trace_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable; programs decide by it"},
-        "detail": {"type": "string", "description": "For people, by Accept-Language (vi, en)"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "pointer": {"type": "string"},
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-        "trace_id": {"type": "string"},
-    },
+_REFUSED_ALWAYS = ("401", "403", "404", "422", "429", "503")
+_HEADERS_SET_BY: dict[Callable[..., None], str] = {
+    created: "Location",
+    accepted: "Location",
+    etag: "ETag",
+    customer_version: "Customer-Version",
 }
-_REFUSALS = {
-    "401": "No valid token",
-    "403": "Not allowed, or the employee is inactive",
-    "404": "Unknown or invisible",
-    "413": "The body is too large",
-    "422": "The request is not valid",
-    "429": "Too many requests",
-    "503": "Away for a moment",
+_ANSWERS = {
+    "200": "As asked",
+    "201": "Created: `Location` says where",
+    "202": "Taken on: follow the work at `Location`",
+    "204": "Done; there is nothing to tell",
 }
-_WRITE_REFUSALS = {"409": "The stored state does not allow it", "412": "The record has changed since it was read"}
+_UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")
+_PARAMETER = re.compile(r"{(\w+)}")
 
-_HEADERS = {
-    "type": "object",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"],
-    "properties": {
-        "content-type": {"type": "string", "const": "application/json", "description": "None on a tombstone"},
-        "ce_specversion": {"type": "string", "const": "1.0"},
-        "ce_id": {"type": "string", "maxLength": 256, "description": "Unique per ce_source"},
-        "ce_source": {"type": "string", "description": "/rapport/<service>, or the connector's allowed name"},
-        "ce_type": {"type": "string"},
-        "ce_time": {"type": "string", "format": "date-time"},
-        "ce_subject": {"type": "string", "description": "The record's key"},
-        "ce_correlationid": {"type": "string"},
-        "ce_causationid": {"type": "string"},
-        "ce_actorkind": {"type": "string", "enum": ["user", "service", "system"]},
-        "ce_actorid": {"type": "string"},
-        "ce_automationdepth": {"type": "string"},
-        "ce_replayed": {"type": "string", "const": "true", "description": "The state was said before"},
-        "traceparent": {"type": "string"},
-    },
-}
+
+@dataclass(frozen=True)
+class _Code:
+    """What the code of a route touches: functions it calls, and pieces of text."""
+
+    functions: frozenset[Callable[..., Any]]
+    texts: frozenset[str]
 
 
 def openapi_document(service: "Service") -> str:
     """The OpenAPI 3.1 document of a service, as YAML."""
-    app = FastAPI(title=service.title, description=service.description, version="1")
+    return as_yaml(openapi_of(service))
+
+
+def openapi_of(service: "Service") -> dict[str, Any]:
+    """The OpenAPI 3.1 document of a service. Operations are called like the functions behind them."""
+    app = FastAPI(
+        title=service.title,
+        description=f"{service.description}\n\n{_MANNERS}",
+        version="1",
+        generate_unique_id_function=lambda route: route.name,
+    )
     for router in service.routers:
         app.include_router(router, prefix=PREFIX)
     document = app.openapi()
-    components = document.setdefault("components", {})
-    components.setdefault("schemas", {})["Problem"] = _PROBLEM
-    for unused in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(unused, None)
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    routes = [route for router in service.routers for route in router.routes if isinstance(route, APIRoute)]
+    document["tags"] = _tags(routes)
     document["security"] = [{"token": []}]
-    for operations in document["paths"].values():
-        for method, operation in operations.items():
-            _complete(method, operation)
-    return _yaml(document)
+    _complete_components(document)
+    items = _items(document)
+    for route in routes:
+        for method in sorted(route.methods or ()):
+            operation = document["paths"][f"{PREFIX}{route.path}"][method.lower()]
+            _complete(operation, method, route, items)
+    return for_strangers(document)
 
 
-def asyncapi_document(name: str, title: str, description: str) -> str:
-    """The AsyncAPI 3 document of a service: the topics it writes and reads, with every message's schema."""
-    channels: dict[str, Any] = {}
-    operations: dict[str, Any] = {}
-    messages: dict[str, Any] = {}
-    schemas: dict[str, Any] = {}
-    for action, topics in (("send", published_by(name)), ("receive", read_by(name))):
-        for topic in topics:
-            channel = _identifier(topic.name)
-            channels[channel] = _channel(topic)
-            operations[f"{action}_{channel}"] = {
-                "action": action,
-                "channel": {"$ref": f"#/channels/{channel}"},
-                "summary": topic.description,
-            }
-            for cls in types_on(topic):
-                messages[cls.ce_type] = _message(cls)
-                schemas[cls.ce_type] = _schema(cls)
-    return _yaml(
-        {
-            "asyncapi": "3.0.0",
-            "info": {"title": title, "version": "1", "description": f"{description}\n\n{_READING}"},
-            "defaultContentType": "application/json",
-            "channels": channels,
-            "operations": operations,
-            "components": {
-                "messages": messages,
-                "schemas": schemas,
-                "messageTraits": {"cloudEvent": {"headers": _HEADERS}},
-            },
-        }
-    )
-
-
-_READING = (
-    "CloudEvents 1.0 in Kafka binary mode: attributes are headers with the prefix `ce_`, the body is JSON. "
-    "A record of a compacted topic carries the whole state of its key: read from the start, keep the last "
-    "record of every key, skip a record whose `version` is lower than the one you hold, forget a key at a "
-    "record without a body (tombstone), and ignore tombstones of unknown keys. Ignore unknown fields and "
-    "types. Records of topics that are deleted by age are history; a record may come twice: know it by "
-    "`ce_source` and `ce_id`."
+_MANNERS = (
+    "Every path is served through the gateway and by the service itself. Errors are problem details with a "
+    "stable `code`; lists are pages with a `next_cursor`; one record carries its version as `ETag`, and a change "
+    "may name the version it was made from in `If-Match`. Money is an integer of the currency's minor unit."
 )
 
 
-def _complete(method: str, operation: dict[str, Any]) -> None:
-    responses = operation["responses"]
-    refusals = _REFUSALS if method == "get" else _REFUSALS | _WRITE_REFUSALS
-    for status, meaning in refusals.items():
-        responses[status] = {
-            "description": meaning,
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    assert status_of("validation_failed") == 422
-    parameters = operation.setdefault("parameters", [])
-    parameters.append(
-        {
-            "name": "Wait-For",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": "`<customer id>:<version>`, up to 50: answer when this service has seen them (at most 2 s)",
-        }
-    )
-    if method == "post":
-        parameters.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-                "description": "A repeated request with the same key gets the first answer (24 h)",
-            }
-        )
+def _tags(routes: list[APIRoute]) -> list[dict[str, str]]:
+    """Each tag, described by the modules its routes are written in."""
+    described: dict[str, list[str]] = {}
+    for route in routes:
+        text = (route.endpoint.__globals__.get("__doc__") or "").strip()
+        for tag in route.tags:
+            texts = described.setdefault(str(tag), [])
+            if text not in texts:
+                texts.append(text)
+    return [{"name": tag, "description": "\n\n".join(texts)} for tag, texts in described.items()]
 
 
-def _channel(topic: Topic) -> dict[str, Any]:
-    kept = "compacted" if topic.holds_state else f"deleted after {topic.retention_days} days"
-    return {
-        "address": topic.name,
-        "description": f"{topic.description} Key: {topic.key}. Records are {kept}.",
-        "messages": {cls.ce_type: {"$ref": f"#/components/messages/{cls.ce_type}"} for cls in types_on(topic)},
-        "bindings": {
-            "kafka": {
-                "topic": topic.name,
-                "partitions": topic.partitions,
-                "topicConfiguration": {"cleanup.policy": [topic.cleanup]},
-                "bindingVersion": "0.5.0",
-            }
-        },
+def _complete_components(document: dict[str, Any]) -> None:
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in _UNUSED_SCHEMAS:
+        schemas.pop(unused, None)
+    schemas.update(SCHEMAS)
+    components |= {"responses": problem_responses(), "headers": HEADERS, "parameters": PARAMETERS}
+    components["securitySchemes"] = SECURITY
+
+
+def _items(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Where one record is read, by the path without its id: the operation and the id's parameter."""
+    found: dict[str, dict[str, str]] = {}
+    for path, operations in document["paths"].items():
+        collection, _, last = path.rpartition("/")
+        parameter = _PARAMETER.fullmatch(last)
+        if parameter and "get" in operations and not _PARAMETER.search(collection):
+            found[collection] = {"operation": operations["get"]["operationId"], "parameter": parameter[1]}
+    return found
+
+
+def _complete(operation: dict[str, Any], method: str, route: APIRoute, items: dict[str, dict[str, str]]) -> None:
+    answers = operation.pop("responses")
+    operation["summary"], rest = summary_and_rest(route.endpoint)
+    operation.pop("description", None)
+    if rest:
+        operation["description"] = rest
+    repeatable = method == "POST" and not getattr(route.endpoint, "reads_only", False)
+    given = [_parameter(parameter) for parameter in operation.pop("parameters", [])]
+    versioned = any(parameter["name"] == "If-Match" for parameter in given)
+    shared = ["WaitFor", *(["IdempotencyKey"] if repeatable else []), "AcceptLanguage"]
+    operation["parameters"] = [parameter for parameter in given if parameter["name"] != "Accept-Language"]
+    operation["parameters"] += [{"$ref": f"#/components/parameters/{name}"} for name in shared]
+    if "requestBody" in operation:
+        operation["requestBody"] = operation.pop("requestBody")  # in the order in which people read
+    operation["responses"] = {
+        **_completed_answers(answers, _code_of(route.endpoint), repeatable, items),
+        **_refusals(operation, method, versioned),
     }
 
 
-def _message(cls: type[Event]) -> dict[str, Any]:
+def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    """A parameter as people write it: FastAPI names headers in lower case."""
+    if parameter["in"] == "header":
+        parameter["name"] = "-".join(word.capitalize() for word in parameter["name"].split("-"))
+    parameter.get("schema", {}).pop("title", None)
+    return parameter
+
+
+def _completed_answers(
+    answers: dict[str, Any], code: _Code, repeatable: bool, items: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    names = {name for function, name in _HEADERS_SET_BY.items() if function in code.functions}
+    welcome = {status: answer for status, answer in answers.items() if status.startswith("2")}
+    for status, answer in welcome.items():
+        if answer["description"] == "Successful Response":
+            answer["description"] = _ANSWERS[status]
+        carried = names - {"Location"} if status not in ("201", "202") else names
+        if repeatable:
+            carried = carried | {"Idempotency-Replayed"}
+        if carried:
+            answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(carried)}
+        if "Location" in carried:
+            answer["links"] = _links(code, items)
+    return welcome
+
+
+def _links(code: _Code, items: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Where `Location` leads, as far as that is one record read by its id."""
     return {
-        "name": cls.ce_type,
-        "title": cls.__name__,
-        "summary": (cls.__doc__ or "").strip(),
-        "contentType": "application/json",
-        "payload": {"$ref": f"#/components/schemas/{cls.ce_type}"},
-        "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
-        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
+        item["operation"]: {
+            "operationId": item["operation"],
+            "parameters": {item["parameter"]: "$response.body#/id"},
+            "description": "What `Location` names",
+        }
+        for collection, item in items.items()
+        if f"{collection.removeprefix(PREFIX)}/" in code.texts
     }
 
 
-def _schema(cls: type[Event]) -> dict[str, Any]:
-    """A self-contained schema: definitions stay inside, so that two types never share a name by accident."""
-    schema = cls.model_json_schema(
-        mode="serialization", ref_template=f"#/components/schemas/{cls.ce_type}/$defs/{{model}}"
-    )
-    return _without_closed_objects(schema)
+def _refusals(operation: dict[str, Any], method: str, versioned: bool) -> dict[str, Any]:
+    statuses = {*_REFUSED_ALWAYS}
+    if method != "GET":
+        statuses.add("409")
+    if versioned:
+        statuses.add("412")
+    if "requestBody" in operation:
+        statuses.add("413")
+        if "multipart/form-data" in operation["requestBody"]["content"]:
+            statuses.add("415")
+    return {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
-def _without_closed_objects(schema: Any) -> Any:
-    """Producers forbid unknown fields, readers must not: a later release adds some."""
-    if isinstance(schema, dict):
-        return {
-            name: _without_closed_objects(part)
-            for name, part in schema.items()
-            if not (name == "additionalProperties" and part is False)
-        }
-    return [_without_closed_objects(part) for part in schema] if isinstance(schema, list) else schema
+def _code_of(endpoint: Callable[..., Any]) -> _Code:
+    """What a route's function touches, itself or through functions of its service's `api`."""
+    package = endpoint.__module__.rpartition(".")[0]
+    functions: set[Callable[..., Any]] = set()
+    texts: set[str] = set()
+    waiting = [endpoint]
+    while waiting:
+        function = waiting.pop()
+        if function in functions:
+            continue
+        functions.add(function)
+        if isinstance(function, FunctionType) and function.__module__.startswith(package):
+            for code in _with_nested(function.__code__):
+                texts |= {part for part in code.co_consts if isinstance(part, str)}
+                called = [function.__globals__.get(name) for name in code.co_names]
+                waiting += [part for part in called if isinstance(part, FunctionType)]
+    return _Code(frozenset(functions), frozenset(texts))
 
 
-def _identifier(topic: str) -> str:
-    return topic.removeprefix("crm.").replace(".", "_").replace("-", "_")
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes no aliases: every part stands where it is read."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+def _with_nested(code: CodeType) -> list[CodeType]:
+    return [code, *(part for part in code.co_consts if isinstance(part, CodeType))]
