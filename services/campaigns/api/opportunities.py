@@ -125,11 +125,17 @@ class OpportunitiesQuery(PageQuery):
     responses={202: {"model": LongWorkResponse, "description": "A selection: see `Location`"}},
 )
 async def post_opportunities(
-    campaign_id: UUID, request: CustomersRequest, session: SessionDep, actor: ActorDep, response: Response
+    campaign_id: UUID,
+    request: CustomersRequest,
+    session: SessionDep,
+    actor: ActorDep,
+    wiring: WiringDep,
+    response: Response,
 ) -> BulkResult[ItemResult] | LongWorkResponse:
     """Add customers to a campaign; its managers and relevant persons may, for customers they may change (K2)."""
     if request.selection_id is not None:
-        work = await add_selection(session, actor, campaign_id, request.selection_id)
+        wait_seconds = wiring.settings.wait_for_seconds
+        work = await add_selection(session, actor, campaign_id, request.selection_id, wait_seconds)
         accepted(response, f"/opportunity-batches/{work.id}")
         return LongWorkResponse.of(work)
     outcomes = await add_customers(session, actor, campaign_id, request.customer_ids or [])

@@ -109,11 +109,18 @@ async def lock_opportunity(session: Session, opportunity_id: UUID) -> Opportunit
     return opportunity
 
 
-async def add_selection(session: Session, actor: Actor, campaign_id: UUID, selection_id: UUID) -> LongWork:
-    """Add the customers of a selection, as long work. Raises NotFound, Forbidden, Invalid `selection_unknown`."""
-    campaign = await lock_campaign(session, actor, campaign_id)
+async def add_selection(
+    session: Session, actor: Actor, campaign_id: UUID, selection_id: UUID, wait_seconds: float
+) -> LongWork:
+    """Add the customers of a selection, as long work; waits for a selection that is still on its way.
+
+    Raises NotFound, Forbidden, Invalid `selection_unknown`.
+    """
+    campaign = await session.get(Campaign, campaign_id)  # not locked: nobody else shall wait too
+    if campaign is None:
+        raise NotFound
     require_can_add(actor, campaign)
-    total = await usable_selection(session, actor, selection_id)
+    total = await usable_selection(session, actor, selection_id, wait_seconds)
     return await begin_long_work(session, actor, "opportunity_batch", campaign, total, selection_id)
 
 

@@ -16,9 +16,9 @@ from shared.identity import Actor
 KEPT_DAYS = 7
 """As long as the topic keeps its records: chunks of a selection that never was complete go then."""
 
-WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.05
 MAX_WAITING = 3
+"""Requests of one process that wait at once: each holds a connection of the pool."""
 
 _CHUNKS = """
 INSERT INTO selection_chunk (selection_id, chunk, customer_ids)
@@ -43,7 +43,7 @@ WHERE id = $1 AND actor ->> 'kind' = $2 AND actor ->> 'id' = $3 AND expires_at >
 
 
 class _Waiting:
-    """How many requests of this process wait for a selection, each with a connection in its hands."""
+    """How many requests of this process wait for a selection."""
 
     count = 0
 
@@ -75,13 +75,13 @@ async def keep_selections(session: Session, envelopes: Sequence[Envelope[Event]]
         await run(session, _COMPLETE, *map(list, zip(*complete, strict=True)))
 
 
-async def usable_selection(session: Session, actor: Actor, selection_id: UUID) -> int:
+async def usable_selection(session: Session, actor: Actor, selection_id: UUID, wait_seconds: float) -> int:
     """How many customers a complete selection of the actor's own holds.
 
-    It may still be on its way: waits a moment for it. Raises Invalid `selection_unknown`, also for
+    It may still be on its way: waits for it up to `wait_seconds`. Raises Invalid `selection_unknown`, also for
     somebody else's and an expired one.
     """
-    deadline = time.monotonic() + (WAIT_SECONDS if _Waiting.count < MAX_WAITING else 0)
+    deadline = time.monotonic() + (wait_seconds if _Waiting.count < MAX_WAITING else 0)
     _Waiting.count += 1
     try:
         while (found := (await run(session, _USABLE, selection_id, actor.kind, actor.id)).scalar_one_or_none()) is None:
