@@ -7,15 +7,17 @@ named by their class and shared, so that a document says what a customer is in o
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from shared.contracts.events import Event
+from shared.contracts.events import Event, Published
 from shared.documents.prose import for_strangers
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXAMPLES = Path(__file__).parents[1] / "contracts" / "examples"
+
+Mode: TypeAlias = Literal["validation", "serialization"]
 
 _TEXT_KEYWORDS = frozenset({"type", "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "enum"})
 
@@ -29,8 +31,12 @@ class _PlainSchemas(GenerateJsonSchema):
 
 def event_schema(cls: type[Event]) -> dict[str, Any]:
     """The self-contained schema of one event's body."""
-    schema = cls.model_json_schema(mode=_mode(cls), schema_generator=_PlainSchemas)
-    return {"$schema": DIALECT, "$id": f"urn:rapport:event:{cls.ce_type}", **for_strangers(_opened(schema))}
+    return {"$schema": DIALECT, "$id": f"urn:rapport:event:{cls.ce_type}", **body_schema(cls, _mode(cls))}
+
+
+def body_schema(model: type[Published], mode: Mode = "serialization") -> dict[str, Any]:
+    """The self-contained schema of a value, as it is written (`serialization`) or taken (`validation`)."""
+    return for_strangers(_opened(model.model_json_schema(mode=mode, schema_generator=_PlainSchemas)))
 
 
 def event_schemas(classes: Sequence[type[Event]], place: str) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def written_elsewhere(cls: type[Event]) -> bool:
     return "connectors" in cls.topic.producers
 
 
-def _mode(cls: type[Event]) -> Literal["validation", "serialization"]:
+def _mode(cls: type[Event]) -> Mode:
     return "validation" if written_elsewhere(cls) else "serialization"
 
 

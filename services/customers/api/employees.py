@@ -1,5 +1,6 @@
 """`/employees`: the directory. Reading is for every active employee, writing for `directory:manage`."""
 
+import json
 from typing import Annotated
 from uuid import UUID
 
@@ -53,9 +54,11 @@ async def get_employees(
 
 
 @employees.get("/employees/{employee_id}", response_model=EmployeeRecord)
-async def get_employee(employee_id: UUID, session: SessionDep, actor: ActorDep) -> Response:
+async def get_employee(employee_id: UUID, session: SessionDep, actor: ActorDep, response: Response) -> Response:
     """One employee."""
-    return json_text(await read_employee(session, actor, employee_id))
+    record = await read_employee(session, actor, employee_id)
+    etag(response, json.loads(record)["version"])
+    return json_text(record, response)
 
 
 @employees.patch("/employees/{employee_id}", response_model=EmployeeRecord)
