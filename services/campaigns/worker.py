@@ -6,7 +6,7 @@ Several processes may do so at once; each takes work that no other is at.
 import asyncio
 import contextlib
 
-from services.campaigns.commands.working import work_on
+from services.campaigns.commands.working import give_up, next_work, work_on
 from services.campaigns.settings import CampaignsSettings
 from shared import telemetry
 from shared.database import Database, is_transient
@@ -33,6 +33,18 @@ async def work(database: Database, settings: Settings, ended: asyncio.Event) -> 
 
 
 async def work_next(database: Database) -> bool:
-    """Do one step; False when there is nothing to do."""
+    """Do one step of the oldest work; False when there is nothing to do. Raises what passes by itself."""
+    async with database.reading() as session:
+        work_id = await next_work(session)
+    if work_id is None:
+        return False
+    try:
+        async with database.transaction() as session:
+            return await work_on(session, work_id, database.service)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.error("work given up", work_id=str(work_id), exc_info=error)
     async with database.transaction() as session:
-        return await work_on(session, database.service)
+        await give_up(session, work_id)
+    return True

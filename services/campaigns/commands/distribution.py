@@ -99,17 +99,20 @@ async def hand_over(session: Session, campaign: Campaign, opportunities: Sequenc
     """Give locked opportunities of a locked campaign to whose turn it is; the rest lose their owner and wait."""
     if not opportunities:
         return []
-    cause, events, done = caused_by_campaign(campaign.id), list[Event](), list[Assignment]()
+    cause, events = caused_by_campaign(campaign.id), list[Event]()
+    done, touched = list[Assignment](), list[Opportunity]()
     outlook = await _look(session, campaign, len(opportunities))
     turns = [*outlook.plan.turns, *[None] * (len(opportunities) - len(outlook.plan.turns))]
     for opportunity, turn in zip(opportunities, turns, strict=True):
         why = _reason(campaign, outlook, turn, opportunity.owner_id)
+        if turn is not None or not opportunity.waits_for(why):
+            touched.append(opportunity)
         if turn is not None:
             events += opportunity.assign_owner(outlook.people[turn.employee_id], outlook.moment.at, why, cause)
         else:
             events += opportunity.wait(outlook.moment.at, why, cause)
         done.append(Assignment(opportunity.id, opportunity.customer_id, opportunity.owner_id, why))
-    await write_together(session, opportunities)
+    await write_together(session, touched)
     if outlook.plan.turns:
         await remember_turns(session, campaign.id, outlook.moment.today, outlook.plan.shares, outlook.plan.turns)
     outbox.add(session, events)

@@ -1,6 +1,7 @@
 """One step of long work: a batch of a distribution, or a chunk of a selection's customers."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, tuple_
 
@@ -21,13 +22,18 @@ from shared.errors import RapportError
 from shared.identity import Actor
 
 
-async def work_on(session: Session, service: str) -> bool:
-    """Do the next step of the oldest work that nobody else is at; False when there is none.
+async def next_work(session: Session) -> UUID | None:
+    """The oldest work that is not done."""
+    statement = select(LongWork.id).where(LongWork.state == "running").order_by(LongWork.created_at).limit(1)
+    return await session.scalar(statement)
+
+
+async def work_on(session: Session, work_id: UUID, service: str) -> bool:
+    """Do the next step; False when somebody else is at it or it is done.
 
     What the asker may no longer do ends the work as failed, with the refusal's code (R2).
     """
-    statement = select(LongWork).where(LongWork.state == "running").order_by(LongWork.created_at).limit(1)
-    work = await session.scalar(statement.with_for_update(skip_locked=True))
+    work = await _lock(session, work_id)
     if work is None:
         return False
     try:
@@ -40,6 +46,18 @@ async def work_on(session: Session, service: str) -> bool:
     if not more:
         work.end(await clock(session))
     return True
+
+
+async def give_up(session: Session, work_id: UUID) -> None:
+    """End work that fails by a fault of ours: trying for ever would hold up everything behind it."""
+    work = await _lock(session, work_id)
+    if work is not None:
+        work.end(await clock(session), "internal_error")
+
+
+async def _lock(session: Session, work_id: UUID) -> LongWork | None:
+    statement = select(LongWork).where(LongWork.id == work_id, LongWork.state == "running")
+    return await session.scalar(statement.with_for_update(skip_locked=True))
 
 
 async def _distribute(session: Session, work: LongWork, actor: Actor) -> bool:

@@ -118,6 +118,10 @@ class Opportunity(Versioned, Record):
         self.reason = reason
         return []
 
+    def waits_for(self, reason: Reason) -> bool:
+        """Whether it is in the queue for this very reason, so that waiting on changes nothing."""
+        return self.owner_id is None and self.queued_at is not None and self.reason == reason
+
     def revise(self, cause: Cause, values: dict[str, Any]) -> list[OpportunityStatusChanged]:
         """Change status, value or probability. Raises CustomerAway (K7)."""
         if self.state == "suspended":

@@ -145,6 +145,26 @@ async def test_work_ends_when_its_asker_may_no_longer_do_it(office: Office) -> N
     assert await office.told(OpportunityCreated) == []
 
 
+async def test_work_that_fails_by_our_own_fault_is_given_up_and_holds_nothing_up(office: Office) -> None:
+    """Work that can never succeed ends as `internal_error`; the work behind it is done."""
+    campaign = await office.campaign()
+    [one] = await office.customers(1, manager_id=office.manager_id)
+    path = f"{API}/campaigns/{campaign['id']}/opportunities"
+    addresses: list[str] = []
+    for _ in range(2):
+        body = {"selection_id": str(await _select(office, office.manager_id, [one]))}
+        addresses.append((await office.manager.post(path, json=body)).headers["location"])
+    await office.harness.sql(
+        "UPDATE long_work SET selection_id = NULL WHERE id = (SELECT id FROM long_work ORDER BY created_at LIMIT 1)"
+    )
+    await _work(office)
+    states = [(await office.manager.get(address)).json() for address in addresses]
+    assert [(work["state"], work["error"]) for work in states] == [
+        ("failed", {"code": "internal_error"}),
+        ("finished", None),
+    ]
+
+
 async def test_expired_selections_are_forgotten(office: Office) -> None:
     """A selection lives seven days, its customers no longer than it."""
     [one] = await office.customers(1)
