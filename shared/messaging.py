@@ -20,7 +20,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from shared import inbox, kafka, telemetry
+from shared import foreign_records, inbox, kafka, telemetry
 from shared.contracts.events import Topic
 from shared.database import Database, Session, is_transient
 from shared.dead_letters import DeadLetters, Record, Replayed, replay
@@ -127,6 +127,7 @@ class Consumers:
             batch_timeout_ms=int(settings.consumer_poll_seconds * 1000),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",  # what a stranger's transaction took back never happened
             parser=_parse,
             decoder=_decode,
         )
@@ -293,6 +294,7 @@ def _highwater(consumer: AIOKafkaConsumer | None, topic: str, partition: int) ->
 
 
 def _broker(settings: Settings) -> KafkaBroker:
+    foreign_records.install()
     return KafkaBroker(
         settings.kafka_bootstrap_servers,
         client_id=f"rapport-{settings.service}",
