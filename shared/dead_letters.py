@@ -1,7 +1,8 @@
 """What a service could not process: set aside with its error, and tried again on command.
 
-A dead letter is the record as it came with `dlq_*` headers added. `replay` runs the handler again and
-never writes back to the topic; what fails once more goes to the end of the dead letters.
+A dead letter is the record as it came with `dlq_*` headers added; of one that is larger than any of
+ours may be, its beginning (`dlq_cut`). `replay` runs the handler again and never writes back to the
+topic; what fails once more goes to the end of the dead letters.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from shared.settings import Settings
 log = telemetry.logger("dead-letters")
 
 MAX_ERROR_BYTES = 4_000
+KEPT_BYTES = 1_000_000
+KEPT_KEY_BYTES = 1_000
 REPLAY_BATCH = 100
 REPLAY_POLL_SECONDS = 5
 
@@ -46,8 +49,8 @@ class DeadLetters:
     async def put(self, topic: Topic, record: Record, error: str) -> None:
         """Set one record aside. Raises KafkaError when the broker does not take it."""
         producer = await self._started()
-        headers = [
-            *((name, value) for name, value in record.headers if not name.startswith("dlq_")),
+        key, value, headers = _kept(record)
+        headers += [
             ("dlq_error", error.encode("utf-8", "replace")[:MAX_ERROR_BYTES]),
             ("dlq_topic", record.topic.encode()),
             ("dlq_partition", str(record.partition).encode()),
@@ -56,7 +59,7 @@ class DeadLetters:
         ]
         try:
             await producer.send_and_wait(
-                topic.dead_letters(self._settings.service), key=record.key, value=record.value, headers=headers
+                topic.dead_letters(self._settings.service), key=key, value=value, headers=headers
             )
         except KafkaError:
             await (
@@ -75,7 +78,7 @@ class DeadLetters:
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                producer = kafka.producer(self._settings)
+                producer = kafka.producer(self._settings, kafka.MAX_DEAD_LETTER_BYTES)
                 try:
                     await producer.start()
                 except BaseException:
@@ -83,6 +86,16 @@ class DeadLetters:
                     raise
                 self._producer = producer
             return self._producer
+
+
+def _kept(record: Record) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
+    """Key, body and headers of a letter. A stranger's record of any size must fit, or it would block its partition."""
+    headers = [(name, value) for name, value in record.headers if not name.startswith("dlq_")]
+    size = len(record.key or b"") + len(record.value or b"") + sum(len(n) + len(v or b"") for n, v in headers)
+    if size <= KEPT_BYTES:
+        return record.key, record.value, headers
+    key, value = record.key and record.key[:KEPT_KEY_BYTES], record.value and record.value[:KEPT_BYTES]
+    return key, value, [("dlq_cut", str(size).encode())]
 
 
 async def replay(

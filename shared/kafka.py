@@ -19,6 +19,8 @@ from shared.settings import Settings
 
 DAY_MS = 86_400_000
 DEAD_LETTER_DAYS = 14
+MAX_DEAD_LETTER_BYTES = 2_000_000
+"""More than a broker takes on other topics by default (1 MiB): a letter is a record and its error."""
 REQUEST_HEADROOM_BYTES = 100_000
 LINGER_MS = 2
 STOP_SECONDS = 10
@@ -54,15 +56,15 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     return create_ssl_context(cafile=str(settings.kafka_tls_ca) if settings.kafka_tls_ca else None)
 
 
-def producer(settings: Settings) -> AIOKafkaProducer:
-    """A producer that is idempotent, waits for all replicas and takes our largest record."""
+def producer(settings: Settings, max_bytes: int = MAX_RECORD_BYTES + REQUEST_HEADROOM_BYTES) -> AIOKafkaProducer:
+    """A producer that is idempotent, waits for all replicas and takes records of up to `max_bytes`."""
     return AIOKafkaProducer(
         **connection(settings),
         acks="all",
         enable_idempotence=True,
         linger_ms=LINGER_MS,
         max_batch_size=262_144,
-        max_request_size=MAX_RECORD_BYTES + REQUEST_HEADROOM_BYTES,
+        max_request_size=max_bytes,
         request_timeout_ms=int(settings.relay_request_timeout_seconds * 1000),
     )
 
@@ -81,15 +83,7 @@ async def create_topics(settings: Settings, service: str) -> list[str]:
     An existing topic is left as it is: its partitions never change (the key's order hangs on them).
     """
     wanted = [_new_topic(topic, settings) for topic in _owned(service)]
-    wanted += [
-        NewTopic(
-            topic.dead_letters(service),
-            num_partitions=1,
-            replication_factor=settings.kafka_replication_factor,
-            topic_configs={"cleanup.policy": "delete", "retention.ms": str(DEAD_LETTER_DAYS * DAY_MS)},
-        )
-        for topic in read_by(service)
-    ]
+    wanted += [dead_letter_topic(settings, topic, service) for topic in read_by(service)]
     admin = AIOKafkaAdminClient(**connection(settings))
     await _start_when_broker_answers(admin)
     try:
@@ -103,6 +97,20 @@ async def create_topics(settings: Settings, service: str) -> list[str]:
         elif for_code(code) is not TopicAlreadyExistsError:
             raise for_code(code)(name)
     return created
+
+
+def dead_letter_topic(settings: Settings, topic: Topic, service: str) -> NewTopic:
+    """The topic that takes what `service` cannot process of `topic`."""
+    return NewTopic(
+        topic.dead_letters(service),
+        num_partitions=1,
+        replication_factor=settings.kafka_replication_factor,
+        topic_configs={
+            "cleanup.policy": "delete",
+            "retention.ms": str(DEAD_LETTER_DAYS * DAY_MS),
+            "max.message.bytes": str(MAX_DEAD_LETTER_BYTES),
+        },
+    )
 
 
 def _owned(service: str) -> Iterable[Topic]:
