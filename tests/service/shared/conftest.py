@@ -1,0 +1,69 @@
+"""A service of mechanisms alone, the run's broker, and the customers service with two people."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
+from typing import Any
+
+import pytest
+
+from shared.database import Database
+from shared.migrations import upgrade
+from shared.settings import Settings
+from tests.service.shared.broker import Broker
+from tests.service.shared.probe.contracts import SERVICE
+from tests.service.shared.probe.process import Probe
+from tests.support import tokens
+from tests.support.servers import TestServers
+
+PACKAGE = "tests.service.shared.probe"
+
+MakeProbe = Callable[..., Awaitable[Probe]]
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+async def broker(servers: TestServers) -> AsyncIterator[Broker]:
+    """The run's broker."""
+    connected = Broker(servers.bootstrap_servers)
+    await connected.start()
+    yield connected
+    await connected.stop()
+
+
+@pytest.fixture
+async def make_probe(servers: TestServers, broker: Broker, jwks_url: str) -> AsyncIterator[MakeProbe]:
+    """Makes a probe with a database of its own; keywords are settings."""
+    made: list[tuple[Probe, str]] = []
+
+    async def make(**overrides: Any) -> Probe:
+        suffix = f"{os.getpid()}_{next(_numbers)}"
+        urls = await servers.create_database(SERVICE, suffix)
+        values = {
+            "service": SERVICE,
+            "database_url": urls.app_url,
+            "database_owner_url": urls.owner_url,
+            "kafka_bootstrap_servers": broker.bootstrap_servers,
+            "jwks_url": jwks_url,
+            "token_issuer": tokens.ISSUER,
+            "consumer_retry_first_seconds": 0.02,
+            "consumer_retry_max_seconds": 0.05,
+            "consumer_progress_seconds": 0.2,
+        }
+        settings = Settings.model_validate(values | overrides)
+        await upgrade(settings, PACKAGE)
+        probe = Probe(settings, Database(settings), broker)
+        made.append((probe, f"{SERVICE}_{suffix}"))
+        return probe
+
+    yield make
+    for probe, name in made:
+        await probe.database.close()
+        await servers.drop_database(name)
+
+
+@pytest.fixture
+async def probe(make_probe: MakeProbe) -> Probe:
+    """A probe with the usual settings."""
+    return await make_probe()
