@@ -1,8 +1,8 @@
 """Lists of customers: only what the actor may see (A2), keyset pages, the plan chosen by the words (P4, P5).
 
-No one plan serves text search: common words are found by walking in the order of the list and
-stopping early, rare ones by the inverted index. A short walk comes first unless a word is known to
-be rare; what it leaves open the index answers.
+No one plan serves text search: what many customers match is found by walking the newest and stopping
+early, what few match by the inverted index. Where the statistics promise a page, a short walk comes
+first; what it leaves open the index answers.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.customers.domain.search_text import MIN_FRAGMENT, manager_lexeme, viewer_lexeme
 from services.customers.queries.records import JOINS, RECORD
-from services.customers.queries.words import known_as_rare
+from services.customers.queries.words import estimated_share
 from shared.database import Session, run
 from shared.errors import Invalid
 from shared.folding import words
@@ -21,6 +21,9 @@ from shared.phones import fragment
 
 MAX_QUERY_WORDS = 10
 WALK_ROWS = 2_000
+NARROW_SHARE = 0.1
+WALKED = "created_at"
+"""The sort whose order an index has."""
 
 SORTS = {
     "created_at": ("s.created_at", "timestamptz"),
@@ -75,16 +78,26 @@ class _Query:
 
     source: str
     conditions: list[str] = field(default_factory=list)
+    walked: list[str] = field(default_factory=list)
     parameters: list[Any] = field(default_factory=list)
 
-    def where(self, condition: str, *values: Any) -> None:
+    def where(self, condition: str, *values: Any, ordered: bool = False) -> None:
+        """One more condition; `ordered` ones the index of the list's order answers, so a walk starts from them."""
         numbers = {f"p{i}": f"${len(self.parameters) + i + 1}" for i in range(len(values))}
         self.conditions.append(condition.format(**numbers))
+        if ordered:
+            self.walked.append(self.conditions[-1])
         self.parameters += values
 
     @property
     def sql(self) -> str:
+        """All conditions."""
         return " AND ".join(self.conditions) or "true"
+
+    @property
+    def walked_sql(self) -> str:
+        """The conditions that bound a walk."""
+        return " AND ".join(self.walked) or "true"
 
 
 @dataclass(frozen=True)
@@ -112,13 +125,13 @@ async def list_customers(
         return await _fetch(session, query, sort, limit, after, count)
     if lexemes is None:
         return await _fetch(session, _conditions(actor, wanted), sort, limit, after, count)
-    if not await known_as_rare(session, lexemes):
-        walk = _conditions(actor, wanted)
-        page = await _fetch(session, walk, sort, limit, after, count, walk_for=lexemes)
+    if sort.column == WALKED and await _promises_a_page(session, actor, wanted, lexemes, limit):
+        query = _conditions(actor, wanted)
+        query.where("s.words @@ {p0}::tsquery", lexemes)
+        page = await _fetch(session, query, sort, limit, after, count, walk=True)
         if page.last is not None:
             return page
-    search = _conditions(actor, wanted, by_index=True)
-    search.where("s.words @@ {p0}::tsquery", _within_sight(actor, lexemes))
+    search = await _search(session, actor, wanted, lexemes)
     return await _fetch(session, search, sort, limit, after, count, by_index=True)
 
 
@@ -128,6 +141,20 @@ async def count_customers(session: Session, actor: Actor, wanted: CustomerFilter
     return 0 if lexemes == "" else await _count(session, actor, wanted, lexemes)
 
 
+async def _promises_a_page(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str, limit: int) -> bool:
+    """Whether the newest customers (of one manager, if one is asked for) should hold a page of matches."""
+    within = lexemes if wanted.manager_ids is not None else _within_sight(actor, lexemes)
+    return await estimated_share(session, within) * WALK_ROWS > 2 * limit
+
+
+async def _search(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str) -> _Query:
+    """Conditions for the inverted index. A small reach is a word of the query; a large one is checked row by row."""
+    narrow = await estimated_share(session, _within_sight(actor, "")) < NARROW_SHARE
+    query = _conditions(actor, wanted, by_index=narrow)
+    query.where("s.words @@ {p0}::tsquery", _within_sight(actor, lexemes) if narrow else lexemes)
+    return query
+
+
 async def _fetch(
     session: Session,
     query: _Query,
@@ -135,7 +162,7 @@ async def _fetch(
     limit: int,
     after: list[Any] | None,
     total: int | None,
-    walk_for: str | None = None,
+    walk: bool = False,
     by_index: bool = False,
 ) -> CustomerPage:
     """Run one plan: find a page of ids in order, then write their records."""
@@ -151,12 +178,12 @@ async def _fetch(
         )
         if alias in f"{query.sql} {column}"
     )
-    found = f"SELECT s.customer_id, {column} AS key, s.words FROM {query.source} s {joins} WHERE {query.sql}"
-    if walk_for is not None:
-        query.parameters.append(walk_for)
+    found = f"SELECT s.customer_id, {column} AS key FROM {query.source} s {joins} WHERE {query.sql}"
+    if walk:
+        newest = f"SELECT * FROM {query.source} s WHERE {query.walked_sql} ORDER BY {order} LIMIT {WALK_ROWS}"
         page = (
-            f"SELECT customer_id, key FROM ({found} ORDER BY {order} LIMIT {WALK_ROWS}) walk"
-            f" WHERE words @@ ${len(query.parameters)}::tsquery LIMIT {limit + 1}"
+            f"SELECT s.customer_id, s.created_at AS key FROM ({newest}) s {joins}"
+            f" WHERE {query.sql} ORDER BY {order} LIMIT {limit + 1}"
         )
     elif by_index:
         page = (
@@ -197,7 +224,7 @@ def _add_filter(query: _Query, wanted: CustomerFilter) -> None:
     if wanted.ids is not None:
         query.where("s.customer_id = ANY({p0}::uuid[])", list(wanted.ids))
     if wanted.manager_ids is not None and len(wanted.manager_ids) == 1:
-        query.where("s.manager_id = {p0}", wanted.manager_ids[0])
+        query.where("s.manager_id = {p0}", wanted.manager_ids[0], ordered=True)
     elif wanted.manager_ids is not None:
         query.where("s.manager_id = ANY({p0}::uuid[])", list(wanted.manager_ids))
     if wanted.unassigned is not None:
@@ -213,9 +240,7 @@ def _add_filter(query: _Query, wanted: CustomerFilter) -> None:
 
 
 async def _count(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str | None) -> int:
-    query = _conditions(actor, wanted, by_index=lexemes is not None)
-    if lexemes is not None:
-        query.where("s.words @@ {p0}::tsquery", _within_sight(actor, lexemes))
+    query = _conditions(actor, wanted) if lexemes is None else await _search(session, actor, wanted, lexemes)
     join = "JOIN customer_contact n ON n.customer_id = s.customer_id" if "n." in query.sql else ""
     found = await run(session, f"SELECT count(*) FROM {query.source} s {join} WHERE {query.sql}", *query.parameters)
     return found.scalar_one()
@@ -231,7 +256,7 @@ def _continue(query: _Query, sort: Sort, column: str, kind: str, after: list[Any
     value = datetime.fromisoformat(key) if kind == "timestamptz" else int(key) if kind == "int" else key
     behind = f"({column}, s.customer_id) {sign} ({{p0}}::{kind}, {{p1}}::uuid)"
     nullable = column.startswith("n.last")
-    query.where(f"({behind} OR {column} IS NULL)" if nullable else behind, value, UUID(last_id))
+    query.where(f"({behind} OR {column} IS NULL)" if nullable else behind, value, UUID(last_id), ordered=True)
 
 
 def _order(sort: Sort, column: str, alias: str) -> str:
@@ -262,7 +287,7 @@ def _within_sight(actor: Actor, lexemes: str) -> str:
     if actor.sees_everything:
         return lexemes
     if actor.employee_id is None:
-        return f"{lexemes} & 'nobody:'"
+        return " & ".join(filter(None, (lexemes, "'nobody:'")))
     sight = [f"'{manager_lexeme(employee_id)}'" for employee_id in actor.reach]
     sight.append(f"'{viewer_lexeme(actor.employee_id)}'")
-    return f"{lexemes} & ({' | '.join(sight)})"
+    return " & ".join(filter(None, (lexemes, f"({' | '.join(sight)})")))

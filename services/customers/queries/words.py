@@ -1,7 +1,7 @@
 """How frequent words are, from PostgreSQL's own statistics: which plan a text search takes.
 
-A word that no statistic knows is rare. The statistics are read again once a minute; a wrong guess
-costs a few milliseconds, never a wrong answer.
+The statistics are read again once a minute; a wrong guess costs a few milliseconds, never a wrong
+answer. Who may see a customer is a word, too, so the size of somebody's reach is part of the guess.
 """
 
 import re
@@ -11,8 +11,8 @@ from bisect import bisect_left
 from shared.database import Session, run
 
 REFRESH_SECONDS = 60.0
-RARE_SHARE = 0.01
-"""Below one in a hundred the inverted index is faster than a walk that stops early."""
+UNKNOWN_SHARE = 0.0001
+"""Of a word that no statistic knows."""
 
 _LEXEME = re.compile(r"'([^']*)'")
 
@@ -23,19 +23,24 @@ class _Statistics:
     read_at = float("-inf")
 
 
-async def known_as_rare(session: Session, query: str) -> bool:
-    """Whether some word of a query is in less than one in a hundred customers."""
+async def estimated_share(session: Session, query: str) -> float:
+    """Which share of all customers a query over lexemes finds, as if its words were independent.
+
+    1 while there are no statistics.
+    """
     if time.monotonic() - _Statistics.read_at > REFRESH_SECONDS:
         await _read(session)
-    if not _Statistics.lexemes:
-        return False
-    words = query.split(" & ")
-    return any(max(map(_share, _LEXEME.findall(word))) < RARE_SHARE for word in words)
+    if not _Statistics.lexemes or not query:
+        return 1.0
+    share = 1.0
+    for alternatives in query.split(" & "):
+        share *= min(1.0, sum(map(_share, _LEXEME.findall(alternatives))))
+    return share
 
 
 def _share(prefix: str) -> float:
     start = bisect_left(_Statistics.lexemes, prefix)
-    total = 0.0
+    total = UNKNOWN_SHARE
     for index in range(start, len(_Statistics.lexemes)):
         if not _Statistics.lexemes[index].startswith(prefix):
             break
