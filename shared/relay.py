@@ -40,6 +40,14 @@ INSERT INTO outbox_sent (id, event_id, topic, aggregatetype, aggregateid, type, 
 SELECT id, event_id, topic, aggregatetype, aggregateid, type, payload, headers, created_at
 FROM gone WHERE topic = ANY($2::text[]) ON CONFLICT DO NOTHING
 """
+PASSING = (
+    OSError,
+    TimeoutError,
+    KafkaError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when its backend died in the middle of an answer
+)
 
 
 class Relay:
@@ -68,7 +76,7 @@ class Relay:
             try:
                 await self._lead_when_possible()
                 pause = FAULT_PAUSE_SECONDS
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError) as error:
+            except PASSING as error:
                 self.leads = False
                 log.warning("relay interrupted", error=repr(error), retry_in_seconds=pause)
                 await self._wait(pause)
@@ -84,7 +92,7 @@ class Relay:
             await self._lead(connection)
         finally:
             self.leads = False
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with contextlib.suppress(*PASSING):
                 await connection.close(timeout=2)
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
@@ -114,7 +122,11 @@ class Relay:
             await kafka.stop_bounded(producer)
 
     async def send_batch(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:
-        """Send the oldest rows and forget them; answers how many. Raises KafkaError if any was refused."""
+        """Send the oldest rows and forget them; answers how many. Raises KafkaError if any was refused.
+
+        Rows behind a refused one of their key stay with it and go again: else the older would come
+        last, and compaction keeps what comes last.
+        """
         rows = await connection.fetch(_NEXT, self._settings.outbox_batch)
         self.last_progress = time.monotonic()
         if not rows:
@@ -129,7 +141,7 @@ class Relay:
             for row in rows
         ]
         results: Sequence[Any] = await asyncio.gather(*futures, return_exceptions=True)
-        sent = [row["id"] for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
+        sent = _done_with(rows, results)
         if sent:
             await connection.execute(_DONE, sent, KEPT_TOPICS)
             telemetry.OUTBOX_SENT.labels(self._settings.service).inc(len(sent))
@@ -145,3 +157,16 @@ class Relay:
             await asyncio.wait_for(event.wait(), seconds)
         self._woken.clear()
         return self._stopping.is_set()
+
+
+def _done_with(rows: Sequence[Any], results: Sequence[Any]) -> list[int]:
+    """Ids of the acknowledged rows that no refused row of the same key precedes."""
+    refused: set[tuple[str, str]] = set()
+    done: list[int] = []
+    for row, result in zip(rows, results, strict=True):
+        key = row["topic"], row["aggregateid"]
+        if isinstance(result, BaseException):
+            refused.add(key)
+        elif key not in refused:
+            done.append(row["id"])
+    return done
