@@ -9,6 +9,7 @@ import pytest
 from shared.contracts.interactions import INGEST
 from shared.envelope import Envelope, Undecodable
 from shared.messaging import consumes
+from shared.settings import Settings
 
 CUSTOMER = "01900000-0000-7000-8000-000000000001"
 BODY = (
@@ -17,9 +18,12 @@ BODY = (
 ).encode()
 
 
-def require_friend(envelope: Envelope[Any], settings: Any) -> None:
+FRIENDLY = Settings.model_construct(service="friend")
+
+
+def require_friend(envelope: Envelope[Any], settings: Settings) -> None:
     """Only one source is known here."""
-    if envelope.source != settings.friend:
+    if envelope.source != settings.service:
         raise Undecodable(f"{envelope.source} is no friend")
 
 
@@ -45,10 +49,10 @@ def record(source: str, **more: str) -> Any:
 def test_a_record_that_can_never_be_applied_is_refused_with_words():
     """The words are what stands in the dead letter."""
     with pytest.raises(Undecodable, match="foe is no friend"):
-        on_ingest.open(record("foe"), SimpleNamespace(friend="friend"))
+        on_ingest.open(record("foe"), FRIENDLY)
 
 
 def test_an_accepted_record_comes_back_from_the_dead_letters_as_it_was():
     """Headers that the dead letter added are not the sender's."""
     letter = record("friend", dlq_error="\x00was broken")
-    assert on_ingest.open(letter, SimpleNamespace(friend="friend")).key == CUSTOMER
+    assert on_ingest.open(letter, FRIENDLY).key == CUSTOMER
