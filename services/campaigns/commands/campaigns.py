@@ -56,7 +56,7 @@ async def create_campaign(
     actor.require(MANAGE_CAMPAIGNS)
     if not values.get("manager_ids"):
         if actor.employee_id is None:
-            raise Invalid.at("/manager_ids", "required", "a service cannot manage a campaign")
+            raise Invalid.at("/manager_ids", detail="a service cannot manage a campaign")
         values = values | {"manager_ids": [actor.employee_id]}
     await require_active(session, {"/manager_ids": values["manager_ids"], "/relevant_ids": values["relevant_ids"]})
     campaign = Campaign(
