@@ -36,9 +36,13 @@ async def get_campaign(session: Session, actor: Actor, campaign_id: UUID) -> Cam
 
 def campaigns_listing(actor: Actor, relevant_to_me: bool) -> Listing:
     """The live campaigns the actor may know of; on demand only those they are a relevant person of."""
-    listing = Listing("campaigns", {"relevant_to_me": relevant_to_me}, _ITEM, "campaign", "campaign")
     which = relevant_campaigns if relevant_to_me else visible_campaigns
     condition, parameters = which(actor, "campaign", 1)
-    listing.conditions += ["campaign.state = 'active'", condition]
-    listing.parameters += parameters
-    return listing
+    return Listing(
+        query=[relevant_to_me],
+        table="campaign",
+        joins="",
+        items=lambda _: (_ITEM, []),
+        conditions=["campaign.state = 'active'", condition],
+        parameters=parameters,
+    )

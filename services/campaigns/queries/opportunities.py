@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm.attributes import set_committed_value
@@ -9,7 +10,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from services.campaigns.domain.access import relevant_campaigns, require_can_see
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.opportunity import Opportunity
-from services.campaigns.queries.pages import Listing
+from services.campaigns.queries.pages import Driver, Items, Listing
 from shared.access import visible_sql
 from shared.database import Session, run
 from shared.errors import NotFound
@@ -31,8 +32,7 @@ json_build_object(
                     WHEN opportunity.owner_id = {me} THEN '["change"]'::json ELSE '[]'::json END)
 """
 
-_TABLES = """
-opportunity
+_JOINS = """
 JOIN campaign ON campaign.id = opportunity.campaign_id
 LEFT JOIN customer ON customer.id = opportunity.customer_id
 """
@@ -85,44 +85,59 @@ async def visible_customer(session: Session, actor: Actor, customer_id: UUID) ->
 async def opportunities_listing(session: Session, actor: Actor, wanted: OpportunityFilter) -> Listing:
     """The opportunities that meet the filter and that the actor sees.
 
-    A campaign the actor is not relevant to shows them their own ones only.
+    Of a campaign they are not relevant to these are their own ones only.
     """
-    listing = Listing("opportunities", _described(wanted), "", _TABLES, "opportunity")
-    me = listing.parameter(actor.employee_id) + "::uuid"
-    sees_customer, parameters = visible_sql(actor, "customer", listing.next_parameter)
-    listing.parameters += parameters
-    listing.items = _ITEM.format(sees_customer=sees_customer, manages=f"campaign.manager_ids @> ARRAY[{me}]", me=me)
-    relevant = await _relevant_campaign_ids(session, actor, wanted.campaign_ids)
-    listing.conditions += ["opportunity.state <> 'removed'", "campaign.state = 'active'"]
+    listing = Listing(_described(wanted), "opportunity", _JOINS, _items_for(actor))
     _restrict(listing, wanted)
-    if relevant and set(wanted.campaign_ids) == set(relevant):
-        return listing  # all of these are the actor's to see, no need to look at each owner
-    listing.conditions.append(
-        f"(opportunity.owner_id = {me} OR opportunity.campaign_id = ANY({listing.parameter(relevant)}::uuid[]))"
-        if relevant
-        else f"opportunity.owner_id = {me}"
+    listing.drivers = _drivers(
+        listing, actor, wanted, await _relevant_campaign_ids(session, actor, wanted.campaign_ids)
     )
     return listing
 
 
+def _drivers(listing: Listing, actor: Actor, wanted: OpportunityFilter, relevant_ids: list[UUID]) -> list[Driver]:
+    """Where the actor's rows lie. No driver is told what it implies already: the planner would take the
+    two conditions for independent, expect next to no rows, and sort thousands.
+    """
+    relevant, named = listing.parameter(relevant_ids), ()
+    in_relevant = f"opportunity.campaign_id = ANY({relevant}::uuid[])"
+    if wanted.campaign_ids:
+        named = (f"opportunity.campaign_id = ANY({listing.parameter(list(wanted.campaign_ids))}::uuid[])",)
+    if wanted.customer_ids:
+        seen = f"(opportunity.owner_id = {listing.parameter(actor.employee_id)}::uuid OR {in_relevant})"
+        return [Driver("customer_id", listing.parameter(list(wanted.customer_ids)), (seen, *named))]
+    if wanted.owner_ids:
+        own = [owner_id for owner_id in wanted.owner_ids if owner_id == actor.employee_id]
+        others = [owner_id for owner_id in wanted.owner_ids if owner_id != actor.employee_id]
+        return [
+            Driver("owner_id", listing.parameter(own), named),
+            Driver("owner_id", listing.parameter(others), (in_relevant,)),
+        ]
+    return [Driver("campaign_id", relevant), Driver("owner_id", listing.parameter([actor.employee_id]), named)]
+
+
+def _items_for(actor: Actor) -> Items:
+    def items(first: int) -> tuple[str, list[Any]]:
+        me = f"${first}::uuid"
+        sees_customer, parameters = visible_sql(actor, "customer", first + 1)
+        manages = f"campaign.manager_ids @> ARRAY[{me}]"
+        return _ITEM.format(sees_customer=sees_customer, manages=manages, me=me), [actor.employee_id, *parameters]
+
+    return items
+
+
 def _restrict(listing: Listing, wanted: OpportunityFilter) -> None:
-    for column, ids in (
-        ("campaign_id", wanted.campaign_ids),
-        ("status_id", wanted.status_ids),
-        ("owner_id", wanted.owner_ids),
-        ("customer_id", wanted.customer_ids),
-    ):
-        if len(ids) == 1:
-            listing.conditions.append(f"opportunity.{column} = {listing.parameter(ids[0])}::uuid")
-        elif ids:
-            listing.conditions.append(f"opportunity.{column} = ANY({listing.parameter(list(ids))}::uuid[])")
+    listing.conditions.append("opportunity.state = 'open'" if wanted.queued else "opportunity.state <> 'removed'")
     if wanted.queued:
         listing.conditions += [
             "opportunity.owner_id IS NULL",
-            "opportunity.state = 'open'",
             "opportunity.queued_at IS NOT NULL",
             "opportunity.status_id IN (SELECT id FROM campaign_status WHERE kind = 'open')",
         ]
+    if wanted.status_ids:
+        listing.conditions.append(f"opportunity.status_id = ANY({listing.parameter(list(wanted.status_ids))}::uuid[])")
+    if wanted.owner_ids and wanted.customer_ids:
+        listing.conditions.append(f"opportunity.owner_id = ANY({listing.parameter(list(wanted.owner_ids))}::uuid[])")
 
 
 async def _relevant_campaign_ids(session: Session, actor: Actor, among: Sequence[UUID]) -> list[UUID]:
@@ -134,11 +149,6 @@ async def _relevant_campaign_ids(session: Session, actor: Actor, among: Sequence
     return list(found.scalars())
 
 
-def _described(wanted: OpportunityFilter) -> dict[str, object]:
-    return {
-        "campaigns": sorted(map(str, wanted.campaign_ids)),
-        "statuses": sorted(map(str, wanted.status_ids)),
-        "owners": sorted(map(str, wanted.owner_ids)),
-        "customers": sorted(map(str, wanted.customer_ids)),
-        "queued": wanted.queued,
-    }
+def _described(wanted: OpportunityFilter) -> list[object]:
+    ids = (wanted.campaign_ids, wanted.status_ids, wanted.owner_ids, wanted.customer_ids)
+    return [*(sorted(map(str, some)) for some in ids), wanted.queued]
