@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 from fastapi import APIRouter, FastAPI
@@ -76,9 +76,10 @@ class Service:
         )
 
     def http(self, settings: Settings, database: Database) -> FastAPI:
-        """The HTTP application, with health and metrics."""
+        """The HTTP application, with health, metrics and the service's own OpenAPI document."""
         app = create_app(self.wire(settings, database), self.routers, self.title, self.description)
         app.include_router(health_router(settings, database, newest_revision(self.package)))
+        app.openapi = cache(partial(_openapi, self))
         return app
 
 
@@ -163,6 +164,12 @@ async def run_job(service: Service, settings: Settings, name: str, slot: str, to
         return outcome
     finally:
         await database.close()
+
+
+def _openapi(service: Service) -> dict[str, Any]:
+    from shared.documents.openapi import openapi_of  # most processes never show it
+
+    return openapi_of(service)
 
 
 def _server(app: FastAPI, settings: Settings) -> Any:
