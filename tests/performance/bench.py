@@ -1,0 +1,101 @@
+"""`make bench`: every number that Rapport promises, measured in one run beside its yardstick.
+
+`python -m tests.performance.bench [--only ROW ...] [--customers N] [--quick] [--output FILE]`. Never fails
+for being slow; ends with status 1 when something broke. What it starts ends with it.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tests.performance.facts import facts_by_http, facts_by_topic, facts_shown
+from tests.performance.filling import fill
+from tests.performance.lists import filtered_lists, text_searches
+from tests.performance.machine import fresh_system
+from tests.performance.report import Figure, header, table
+from tests.performance.stage import Stage, stage
+from tests.performance.work import distribution, imported_file
+
+ROWS = ("import", "list", "search", "http", "topic", "shown", "distribution", "machine")
+CUSTOMERS, QUICK_CUSTOMERS = 100_000, 2_000
+FACTS, QUICK_FACTS = 30_000, 1_000
+LOAD_SECONDS, QUICK_LOAD_SECONDS = 10.0, 1.0
+PACED_SECONDS, QUICK_PACED_SECONDS = 15.0, 2.0
+
+Measure = Callable[[Stage], Awaitable[list[Figure]]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write the same to a file if asked."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that what runs is stopped in good order.
+    wanted = _parser().parse_args(arguments)
+    count = wanted.customers or (QUICK_CUSTOMERS if wanted.quick else CUSTOMERS)
+    rows, title = wanted.only or ROWS, header(count)
+    print(title, flush=True)
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="rapport-bench-") as directory:
+        if "machine" in rows:
+            figures += _told("machine", fresh_system(Path(directory) / "fresh"))
+        if set(rows) != {"machine"}:
+            work = _on_stage(Path(directory), rows, count, wanted.quick)
+            figures += uvloop.run(work)
+    text = f"{title}\n\n{table(sorted(figures, key=lambda figure: figure.name))}\n"
+    print(f"\n{text}")
+    if wanted.output:
+        wanted.output.write_text(text)
+
+
+async def _on_stage(directory: Path, rows: Sequence[str], count: int, quick: bool) -> list[Figure]:
+    """The rows that need a system with customers in it; imports last, since they add some."""
+    figures: list[Figure] = []
+    async with stage(directory) as set_up:
+        started = time.perf_counter()
+        people = await fill(set_up, count)
+        print(f"filled in {time.perf_counter() - started:.0f} s", flush=True)
+        for name, measure in _measures(people, quick).items():
+            if name in rows:
+                figures += _told(name, await measure(set_up))
+                await set_up.settle()
+    return figures
+
+
+def _measures(people: Iterator[dict[str, Any]], quick: bool) -> dict[str, Measure]:
+    seconds = QUICK_LOAD_SECONDS if quick else LOAD_SECONDS
+    paced = QUICK_PACED_SECONDS if quick else PACED_SECONDS
+    facts = QUICK_FACTS if quick else FACTS
+    return {
+        "search": text_searches,
+        "list": lambda on: filtered_lists(on, seconds),
+        "http": lambda on: facts_by_http(on, seconds),
+        "topic": lambda on: facts_by_topic(on, facts),
+        "shown": lambda on: facts_shown(on, paced),
+        "distribution": distribution,
+        "import": lambda on: imported_file(on, people),
+    }
+
+
+def _told(name: str, figures: list[Figure]) -> list[Figure]:
+    """Say at once what was measured: a run takes minutes."""
+    for figure in figures:
+        print(f"{name}: {figure.name}: {figure.measured} ({figure.bar.reached(figure.judged)})", flush=True)
+    return figures
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.performance.bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=ROWS, help="a row to measure (may be repeated)")
+    parser.add_argument("--customers", type=int, help=f"how many customers are present ({CUSTOMERS:,})")
+    parser.add_argument("--quick", action="store_true", help="little of everything: whether the bench works")
+    parser.add_argument("--output", type=Path, help="a file for the table")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
