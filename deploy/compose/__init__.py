@@ -1,0 +1,1 @@
+"""What only containers need: keys and configuration in volumes, jobs on a timer, a health check."""
