@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -76,8 +75,8 @@ class _Watched:
 
     subscription: Subscription
     consumer: Callable[[], AIOKafkaConsumer | None]
-    done: dict[int, int] = field(default_factory=dict)
-    busy: frozenset[int] = frozenset()
+    in_hand: dict[int, int] = field(default_factory=dict)
+    """The first offset of each partition in the batch that is being applied."""
     moved_at: float = field(default_factory=time.monotonic)
     waiting_for_database: bool = False
 
@@ -141,21 +140,29 @@ class Consumers:
 
     async def _on_batch(self, watched: _Watched, records: tuple[Record, ...]) -> None:
         subscription = watched.subscription
-        watched.busy = frozenset(record.partition for record in records)
-        with telemetry.BATCH_SECONDS.labels(self._settings.service, subscription.topic.name).time():
-            batch: list[tuple[Record, Envelope[Any]]] = []
-            for record in records:
-                if record.key == COMPACTION_TICK.encode():
-                    continue
-                try:
-                    batch.append((record, subscription.open(record, self._settings)))
-                except Undecodable as error:
-                    await self._letters.put(subscription.topic, record, str(error))
-            await self._apply(watched, batch, self._positions(watched, records))
+        watched.in_hand = {record.partition: record.offset for record in reversed(records)}
+        try:
+            with telemetry.BATCH_SECONDS.labels(self._settings.service, subscription.topic.name).time():
+                batch = await self._readable(subscription, records)
+                await self._apply(watched, batch, self._positions(watched, records))
+        finally:
+            watched.in_hand = {}
         telemetry.CONSUMED.labels(self._settings.service, subscription.topic.name, "applied").inc(len(batch))
+        watched.moved_at = time.monotonic()
+
+    async def _readable(
+        self, subscription: Subscription, records: Sequence[Record]
+    ) -> list[tuple[Record, Envelope[Any]]]:
+        """Those of a batch that are events; the others become dead letters."""
+        batch: list[tuple[Record, Envelope[Any]]] = []
         for record in records:
-            watched.done[record.partition] = record.offset + 1
-        watched.moved_at, watched.busy = time.monotonic(), frozenset()
+            if record.key == COMPACTION_TICK.encode():
+                continue
+            try:
+                batch.append((record, subscription.open(record, self._settings)))
+            except Undecodable as error:
+                await self._letters.put(subscription.topic, record, str(error))
+        return batch
 
     async def _apply(
         self, watched: _Watched, batch: Sequence[tuple[Record, Envelope[Any]]], positions: list[Position]
@@ -216,7 +223,7 @@ class Consumers:
             for watched in self._watched:
                 try:
                     positions += await self._look(watched)
-                except (KafkaError, TimeoutError, OSError, AssertionError) as error:
+                except Exception as error:  # of any kind: without the watch nobody would ever call this process ready
                     log.warning("no word from the broker", topic=watched.subscription.topic.name, error=repr(error))
             try:
                 async with self._database.transaction() as session:
@@ -226,32 +233,31 @@ class Consumers:
 
     async def _look(self, watched: _Watched) -> list[Position]:
         consumer, topic = watched.consumer(), watched.subscription.topic.name
-        if consumer is None:
-            return []
-        assigned = [tp for tp in consumer.assignment() if tp.partition not in watched.busy]
-        if not assigned:
-            return []
-        ends = await asyncio.wait_for(consumer.end_offsets(assigned), END_OFFSETS_SECONDS)
-        lag, positions = 0, []
-        for partition in assigned:
-            if partition not in consumer.assignment():
-                continue
-            offset = await asyncio.wait_for(consumer.position(partition), END_OFFSETS_SECONDS)
-            if partition.partition in watched.busy:
-                continue  # the position is ahead of what has been applied
-            lag += max(ends[partition] - offset, 0)
-            positions.append(Position(topic, partition.partition, offset, ends[partition]))
+        assigned = consumer.assignment() if consumer is not None else ()
+        lag, waiting, positions = 0, 0, []
+        if consumer is not None and assigned:
+            ends = await asyncio.wait_for(consumer.end_offsets(assigned), END_OFFSETS_SECONDS)
+            for partition in assigned:
+                offset = await asyncio.wait_for(consumer.position(partition), END_OFFSETS_SECONDS)
+                # the consumer's position is ahead of what has been applied
+                offset = watched.in_hand.get(partition.partition, offset)
+                behind = max(ends[partition] - offset, 0)
+                lag += behind
+                waiting += behind if partition.partition not in watched.in_hand else 0
+                positions.append(Position(topic, partition.partition, offset, ends[partition]))
         telemetry.LAG.labels(self._settings.service, topic).set(lag)
-        self._end_if_stuck(watched, lag)
+        self._end_if_stuck(watched, waiting)
         return positions
 
-    def _end_if_stuck(self, watched: _Watched, lag: int) -> None:
-        if lag == 0 or watched.waiting_for_database:
+    def _end_if_stuck(self, watched: _Watched, waiting: int) -> None:
+        if waiting == 0 or watched.waiting_for_database:
             watched.moved_at = time.monotonic()
         elif time.monotonic() - watched.moved_at > self._settings.consumer_stuck_seconds:
             # aiokafka can stop fetching for good after a broker's restart; only a new process helps,
             # and everything is safe to end at any point
-            log.critical("consumer is stuck, ending the process", topic=watched.subscription.topic.name, lag=lag)
+            log.critical(
+                "consumer is stuck, ending the process", topic=watched.subscription.topic.name, waiting=waiting
+            )
             os._exit(EXIT_STUCK)
 
 
