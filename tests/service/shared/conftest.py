@@ -14,7 +14,7 @@ from tests.service.shared.broker import Broker
 from tests.service.shared.probe.contracts import SERVICE
 from tests.service.shared.probe.process import Probe
 from tests.support import tokens
-from tests.support.servers import TestServers
+from tests.support.servers import ServiceDatabase, TestServers
 
 PACKAGE = "tests.service.shared.probe"
 
@@ -32,27 +32,24 @@ async def broker(servers: TestServers) -> AsyncIterator[Broker]:
     await connected.stop()
 
 
+@pytest.fixture(scope="session")
+async def template(servers: TestServers, jwks_url: str) -> str:
+    """The name of a migrated database, to be copied."""
+    suffix = f"template_{os.getpid()}"
+    urls = await servers.create_database(SERVICE, suffix)
+    await upgrade(_settings(urls, jwks_url, "127.0.0.1:1"), PACKAGE)
+    return f"{SERVICE}_{suffix}"
+
+
 @pytest.fixture
-async def make_probe(servers: TestServers, broker: Broker, jwks_url: str) -> AsyncIterator[MakeProbe]:
+async def make_probe(servers: TestServers, broker: Broker, jwks_url: str, template: str) -> AsyncIterator[MakeProbe]:
     """Makes a probe with a database of its own; keywords are settings."""
     made: list[tuple[Probe, str]] = []
 
     async def make(**overrides: Any) -> Probe:
         suffix = f"{os.getpid()}_{next(_numbers)}"
-        urls = await servers.create_database(SERVICE, suffix)
-        values = {
-            "service": SERVICE,
-            "database_url": urls.app_url,
-            "database_owner_url": urls.owner_url,
-            "kafka_bootstrap_servers": broker.bootstrap_servers,
-            "jwks_url": jwks_url,
-            "token_issuer": tokens.ISSUER,
-            "consumer_retry_first_seconds": 0.02,
-            "consumer_retry_max_seconds": 0.05,
-            "consumer_progress_seconds": 0.2,
-        }
-        settings = Settings.model_validate(values | overrides)
-        await upgrade(settings, PACKAGE)
+        urls = await servers.create_database(SERVICE, suffix, template)
+        settings = _settings(urls, jwks_url, broker.bootstrap_servers, **overrides)
         probe = Probe(settings, Database(settings), broker)
         made.append((probe, f"{SERVICE}_{suffix}"))
         return probe
@@ -67,3 +64,19 @@ async def make_probe(servers: TestServers, broker: Broker, jwks_url: str) -> Asy
 async def probe(make_probe: MakeProbe) -> Probe:
     """A probe with the usual settings."""
     return await make_probe()
+
+
+def _settings(urls: ServiceDatabase, jwks_url: str, bootstrap_servers: str, **overrides: Any) -> Settings:
+    values = {
+        "service": SERVICE,
+        "database_url": urls.app_url,
+        "database_owner_url": urls.owner_url,
+        "kafka_bootstrap_servers": bootstrap_servers,
+        "jwks_url": jwks_url,
+        "token_issuer": tokens.ISSUER,
+        "consumer_retry_first_seconds": 0.02,
+        "consumer_retry_max_seconds": 0.05,
+        "consumer_poll_seconds": 0.02,
+        "consumer_progress_seconds": 0.2,
+    }
+    return Settings.model_validate(values | overrides)
