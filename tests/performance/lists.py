@@ -93,8 +93,10 @@ async def find_words(stage: Stage) -> Words:
     found = await connection.fetch(_WORDS)
     common = [row["word"] for row in found[:COMMON_WORDS]]
     pairs = [f"{common[0]} {other}" for other in common[1:]] + [f"{common[1]} {other}" for other in common[2:]]
-    counted = [(await connection.fetchval(_TOGETHER, pair.replace(" ", " & ")), pair) for pair in pairs]
-    together = sorted(pair for pair in counted if pair[0] > 0)
+    counted: list[tuple[int, str]] = []
+    for pair in pairs:
+        counted.append((await connection.fetchval(_TOGETHER, pair.replace(" ", " & ")) or 0, pair))
+    together = sorted(pair for pair in counted if pair[0])
     rare = min(found, key=lambda row: abs(row["ndoc"] - RARE_CUSTOMERS))
     return Words(common[0], together[-1][1], together[0][1], rare["word"])
 

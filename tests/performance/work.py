@@ -82,7 +82,7 @@ async def distribution(stage: Stage) -> list[Figure]:
         answered = time.perf_counter() - started
         items = answer.json()["items"]
         pairs = [UUID(item["customer_id"]) for item in items], [UUID(item["employee_id"]) for item in items]
-        while await connection.fetchval(_OWNED, *pairs) < len(chosen):
+        while await connection.fetchval(_OWNED, *pairs) != len(chosen):
             assert time.perf_counter() - started < WAIT_SECONDS, "managers do not follow"
             await asyncio.sleep(POLL_SECONDS)
         seconds = time.perf_counter() - started
