@@ -36,9 +36,10 @@ _BARE = """
 INSERT INTO customer (id, code, type, name, phones, emails, birth_date, company_name, tax_code, occupation,
                       description, group_ids, source_ids, sector_ids, relationship_id, viewer_ids, origin_kind,
                       state, created_at, created_by, updated_at, clock_started_at, search_text, version)
-SELECT id, id::text, 'person', name, ARRAY[phone], string_to_array(coalesce(email, ''), ','), birth_date::date, company_name,
-       tax_code, occupation, description, '{}', '{}', '{}', (SELECT id FROM relationship ORDER BY position LIMIT 1),
-       '{}', 'import', 'active', clock_timestamp(), 'bench', clock_timestamp(), clock_timestamp(), lower(name), 1
+SELECT id, id::text, 'person', name, ARRAY[phone], string_to_array(coalesce(email, ''), ','), birth_date::date,
+       company_name, tax_code, occupation, description, '{}', '{}', '{}',
+       (SELECT id FROM relationship ORDER BY position LIMIT 1), '{}', 'import', 'active',
+       clock_timestamp(), 'bench', clock_timestamp(), clock_timestamp(), lower(name), 1
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
      AS row(id, name, phone, email, birth_date, company_name, tax_code, occupation, description)
 """
