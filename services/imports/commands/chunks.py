@@ -120,6 +120,9 @@ def _confirmed(
     number: int, action: Any, customer_id: UUID | None, code: str | None, values: str, old: str, *, adds: bool
 ) -> ConfirmedRow:
     written = msgspec.json.decode(values)
+    manager_id = written.get("manager_id")
+    if manager_id is not None:
+        del written["manager_id"]  # a transfer has its own place; null among the values takes a manager away
     append = tuple(name for name in written if name in APPENDABLE) if adds and action == "update" else ()
     return ConfirmedRow(
         row=number,
@@ -129,4 +132,5 @@ def _confirmed(
         values=written,
         old=msgspec.json.decode(old),
         append=append,
+        employee_id=UUID(manager_id) if manager_id is not None else None,
     )
