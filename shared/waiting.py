@@ -64,9 +64,10 @@ class Waiting:
 
 def _parse(header: str) -> dict[UUID, int]:
     wanted: dict[UUID, int] = {}
-    for part in header.split(",", MAX_CUSTOMERS):
+    parts = header.split(",", MAX_CUSTOMERS)
+    for part in parts:
         match = _PAIR.fullmatch(part.strip())
-        if match is None:
+        if match is None or len(parts) > MAX_CUSTOMERS:
             raise Invalid.at("header:Wait-For", detail=f"`<customer id>:<version>`, at most {MAX_CUSTOMERS}")
         try:
             wanted[UUID(match.group(1))] = int(match.group(2))
