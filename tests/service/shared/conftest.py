@@ -10,7 +10,9 @@ import pytest
 from shared.database import Database
 from shared.migrations import upgrade
 from shared.settings import Settings
+from tests.conftest import MakeHarness
 from tests.service.shared.broker import Broker
+from tests.service.shared.office import Office
 from tests.service.shared.probe.contracts import SERVICE
 from tests.service.shared.probe.process import Probe
 from tests.support import tokens
@@ -80,3 +82,11 @@ def _settings(urls: ServiceDatabase, jwks_url: str, bootstrap_servers: str, **ov
         "consumer_progress_seconds": 0.2,
     }
     return Settings.model_validate(values | overrides)
+
+
+@pytest.fixture
+async def office(make_harness: MakeHarness) -> Office:
+    """A fresh customers service."""
+    opened = Office(await make_harness("customers"))
+    await opened.open()
+    return opened
