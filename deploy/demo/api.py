@@ -1,53 +1,88 @@
-"""The demonstration's way to talk to Rapport: through the gateway, as somebody, with clear failures."""
+"""The demonstration's way to talk to Rapport: through the gateway, as somebody, with clear failures.
 
+Stands on the standard library, so that it also runs in the services' image.
+"""
+
+import json
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import uuid4
 
-import httpx
-
-from deploy.local.system import System
+from deploy.local.keys import DevelopmentKeys
 
 WAIT_SECONDS = 60
 POLL_SECONDS = 0.05
 TIMEOUT_SECONDS = 60
 PAGE = 200
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 T = TypeVar("T")
 
 
-class Person:
-    """Somebody with a token. Every call raises with the answer's text unless it succeeds."""
+@dataclass(frozen=True)
+class Place:
+    """A running system: its gateway, its broker, and the development key that signs tokens for it."""
 
-    def __init__(self, system: System, subject: str, permissions: Sequence[str] = (), kind: Any = "employee") -> None:
-        self.id = subject
-        token = system.keys.token(subject, permissions, kind)
-        self._client = httpx.Client(
-            base_url=f"{system.gateway.url}/api/v1",
-            headers={"Authorization": f"Bearer {token}", "Accept-Language": "en"},
-            timeout=TIMEOUT_SECONDS,
-        )
+    gateway: str
+    bootstrap_servers: str
+    keys: DevelopmentKeys
+
+
+class Refused(RuntimeError):
+    """An answer that is no success, with its text."""
+
+    def __init__(self, method: str, path: str, status: int, text: str) -> None:
+        super().__init__(f"{method} {path}: {status} {text}")
+        self.status = status
+
+
+class Person:
+    """Somebody with a token. Every call raises Refused unless it succeeds."""
+
+    def __init__(self, place: Place, subject: str, permissions: Sequence[str] = (), kind: Any = "employee") -> None:
+        self._url = f"{place.gateway}/api/v1"
+        self._headers = {
+            "Authorization": f"Bearer {place.keys.token(subject, permissions, kind)}",
+            "Accept-Language": "en",
+        }
 
     def get(self, path: str, **parameters: Any) -> Any:
         """GET, as JSON."""
-        return _checked(self._client.get(path, params=parameters)).json()
+        query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
+        return json.loads(self._call("GET", path + query))
 
     def status(self, path: str) -> int:
         """The status of a GET that may be refused."""
-        return self._client.get(path).status_code
+        try:
+            self._call("GET", path)
+        except Refused as refusal:
+            return refusal.status
+        return 200
 
-    def file(self, path: str) -> bytes:
-        """GET a file."""
-        return _checked(self._client.get(path)).content
-
-    def post(self, path: str, body: Any = None, **more: Any) -> Any:
-        """POST JSON, or whatever `more` says."""
-        answer = _checked(self._client.post(path, **({"json": body} if body is not None else {}), **more))
-        return answer.json() if answer.content else None
+    def post(self, path: str, body: Any) -> Any:
+        """POST JSON."""
+        return self._send("POST", path, body)
 
     def put(self, path: str, body: Any) -> Any:
         """PUT JSON."""
-        return _checked(self._client.put(path, json=body)).json()
+        return self._send("PUT", path, body)
+
+    def upload(self, path: str, file_name: str, content: bytes, **fields: str) -> Any:
+        """POST a workbook with fields beside it, as a form."""
+        boundary = uuid4().hex
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+            for name, value in fields.items()
+        ]
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file_name}"\r\n'
+        parts += [f"{head}Content-Type: {XLSX}\r\n\r\n".encode(), content, f"\r\n--{boundary}--\r\n".encode()]
+        answer = self._call("POST", path, b"".join(parts), f"multipart/form-data; boundary={boundary}")
+        return json.loads(answer)
 
     def pages(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """All items of a list, page by page."""
@@ -61,10 +96,29 @@ class Person:
 
     def events(self, path: str) -> Iterator[dict[str, Any]]:
         """Server-sent events, as JSON."""
-        with self._client.stream("GET", path) as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data:"):
-                    yield httpx.Response(200, content=line.removeprefix("data:").strip()).json()
+        with urllib.request.urlopen(self._request("GET", path), timeout=TIMEOUT_SECONDS) as answer:
+            for line in answer:
+                if line.startswith(b"data:"):
+                    yield json.loads(line.removeprefix(b"data:"))
+
+    def _send(self, method: str, path: str, body: Any) -> Any:
+        answer = self._call(method, path, json.dumps(body).encode(), "application/json")
+        return json.loads(answer) if answer else None
+
+    def _call(self, method: str, path: str, body: bytes | None = None, content_type: str | None = None) -> bytes:
+        try:
+            with urllib.request.urlopen(
+                self._request(method, path, body, content_type), timeout=TIMEOUT_SECONDS
+            ) as found:
+                return found.read()
+        except urllib.error.HTTPError as error:
+            raise Refused(method, path, error.code, error.read().decode(errors="replace")) from None
+
+    def _request(
+        self, method: str, path: str, body: bytes | None = None, content_type: str | None = None
+    ) -> urllib.request.Request:
+        headers = self._headers | ({"Content-Type": content_type} if content_type else {})
+        return urllib.request.Request(f"{self._url}{path}", body, headers, method=method)
 
 
 def until(look: Callable[[], T]) -> T:
@@ -75,9 +129,3 @@ def until(look: Callable[[], T]) -> T:
             raise TimeoutError("what was waited for did not come within a minute; see `make logs`")
         time.sleep(POLL_SECONDS)
     return found
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.is_error:
-        raise RuntimeError(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}")
-    return answer

@@ -1,11 +1,13 @@
 """`make demo`: the three flows on real input, told as they happen.
 
-Starts the system if it is down, and leaves it running. Everything goes through the gateway and the
-topics, as another company's front end and connectors would do it.
+Starts the system if it is down, and leaves it running; with `RAPPORT_DEMO_GATEWAY` it tells the story
+to the system at that address. Everything goes through the gateway and the topics, as another company's
+front end and connectors would do it.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -15,26 +17,25 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from deploy.demo.api import Person, until
+from deploy.demo.api import Person, Place, Refused, until
 from deploy.demo.generate import DATA_FOLDER, EXPECTED_CREATED, EXPECTED_ERRORS, ROWS
 from deploy.local.errors import LaunchError
-from deploy.local.keys import ADMINISTRATOR_ID, ADMINISTRATOR_PERMISSIONS
-from deploy.local.settings import LocalSettings
+from deploy.local.keys import ADMINISTRATOR_ID, ADMINISTRATOR_PERMISSIONS, DevelopmentKeys
+from deploy.local.settings import PROJECT, LocalSettings
 from deploy.local.system import System
 
 TEAM = ("Trần Thu Hà", "Lê Quốc Minh", "Phạm Ngọc Lan", "Đặng Văn Tú")
 DEALT = 1_000
 INGEST_TOPIC = "crm.interactions.ingest"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class Story:
     """One telling. Names are looked up once, so that lines read like sentences."""
 
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self.admin = Person(system, ADMINISTRATOR_ID, ADMINISTRATOR_PERMISSIONS)
-        self.mailer = Person(system, "demo-mailer", ("interactions:ingest",), "service")
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.admin = Person(place, ADMINISTRATOR_ID, ADMINISTRATOR_PERMISSIONS)
+        self.mailer = Person(place, "demo-mailer", ("interactions:ingest",), "service")
         self.names: dict[str | None, str] = {None: "nobody", ADMINISTRATOR_ID: "the administrator"}
 
     def tell(self) -> None:
@@ -45,8 +46,7 @@ class Story:
         self._campaign_deals(customers)
         self._one_owner_by_hand(customers[0], head)
         self._interactions(customers[0])
-        print(f"\nThe import's annotated result: {self.system.gateway.url}/api/v1/imports/{import_id}/result-file")
-        print("Look around with a token from `make -s token`; `make down` stops the system.")
+        print(f"\nThe import's annotated result: {self.place.gateway}/api/v1/imports/{import_id}/result-file")
 
     def _team(self) -> str:
         title("A sales team")
@@ -64,17 +64,13 @@ class Story:
         return made["id"]
 
     def _known(self, employee_id: str) -> bool:
-        person = Person(self.system, employee_id)
+        person = Person(self.place, employee_id)
         return all(person.status(path) != 403 for path in ("/opportunities", "/interaction-summaries/0"))
 
     def _file_becomes_customers(self) -> str:
         title(f"A file of {ROWS:,} rows becomes customers")
         content = (DATA_FOLDER / "customers.xlsx").read_bytes()
-        made = self.admin.post(
-            "/imports",
-            files={"file": ("khách hàng.xlsx", content, XLSX)},
-            data={"kind": "customers", "repeat": "true"},
-        )
+        made = self.admin.upload("/imports", "khách hàng.xlsx", content, kind="customers", repeat="true")
         path = f"/imports/{made['id']}"
         proposal = self._when(path, "awaiting_mapping")["mapping"]
         columns = [{"index": c["index"], "field": c["field"]} for c in proposal["columns"]]
@@ -142,7 +138,7 @@ class Story:
         print(f"  Audit: {entry['outcome']}, because of {entry['cause']['kind']} event {entry['cause']['id']}.")
 
     def _sight(self, employee_id: str, customer_id: str) -> str:
-        seen = Person(self.system, employee_id).status(f"/customers/{customer_id}") == 200
+        seen = Person(self.place, employee_id).status(f"/customers/{customer_id}") == 200
         return "sees it" if seen else "no longer sees it"
 
     def _interactions(self, customer: dict[str, Any]) -> None:
@@ -161,7 +157,7 @@ class Story:
         self.mailer.post("/interactions/facts", {"items": over_http})
         self.mailer.post("/interactions/facts", {"items": over_http})
         call = fact(customer, "call", f"call-{uuid4().hex[:8]}", "answered", noon + timedelta(minutes=42))
-        asyncio.run(report(self.system.environment["KAFKA_BOOTSTRAP_SERVERS"], customer["id"], call))
+        asyncio.run(report(self.place.bootstrap_servers, customer["id"], call))
         until(lambda: self.admin.get(f"/customers/{customer['id']}")["interaction_count"] >= before + 4)
         shown = self.admin.get(f"/customers/{customer['id']}")
         print("  Posted over HTTP, twice and out of order: an e-mail read, its link clicked, a ZNS sent.")
@@ -214,13 +210,19 @@ def counts(outcomes: dict[str, int]) -> str:
 def main() -> None:
     """Start what is down, then tell."""
     try:
+        given = os.environ.get("RAPPORT_DEMO_GATEWAY")
+        if given:
+            keys = DevelopmentKeys(PROJECT / ".local" / "keys")
+            return Story(Place(given, os.environ["KAFKA_BOOTSTRAP_SERVERS"], keys)).tell()
         system = System(LocalSettings.load())
         started = time.monotonic()
         system.up()
         print(f"Rapport is up ({time.monotonic() - started:.1f} s) at {system.gateway.url}/api/v1.")
-        Story(system).tell()
-    except LaunchError as error:
+        Story(Place(system.gateway.url, system.environment["KAFKA_BOOTSTRAP_SERVERS"], system.keys)).tell()
+        print("Look around with a token from `make -s token`; `make down` stops the system.")
+    except (LaunchError, Refused, TimeoutError) as error:
         sys.exit(" ".join(str(error).split()))
+    return None
 
 
 if __name__ == "__main__":
