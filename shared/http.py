@@ -109,6 +109,7 @@ def create_app(wiring: Wiring, routers: Sequence[APIRouter], title: str, descrip
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name this process's address, which nobody outside can reach
         middleware=[
             Middleware(Observe, service=wiring.settings.service),  # pyright: ignore[reportArgumentType]  # plain ASGI
             Middleware(Guard, verifier=wiring.verifier, max_body_bytes=wiring.settings.max_body_bytes),  # pyright: ignore[reportArgumentType]  # plain ASGI
@@ -122,19 +123,22 @@ def create_app(wiring: Wiring, routers: Sequence[APIRouter], title: str, descrip
     return app
 
 
-def _session(request: Request) -> Session:
+# Dependencies are coroutines: FastAPI would run a plain function in a thread, at ten times its price.
+async def _session(request: Request) -> Session:
     return request.state.session
 
 
-def _actor(request: Request) -> Actor:
+async def _actor(request: Request) -> Actor:
     return request.state.actor
 
 
-def _wiring(request: Request) -> Wiring:
+async def _wiring(request: Request) -> Wiring:
     return request.app.state.wiring
 
 
-def _if_match(if_match: Annotated[str | None, Header(description='The version you read: `"7"`')] = None) -> int | None:
+async def _if_match(
+    if_match: Annotated[str | None, Header(description='The version you read: `"7"`')] = None,
+) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
     match = _ETAG.fullmatch(if_match.strip())

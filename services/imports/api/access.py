@@ -10,16 +10,16 @@ from shared.identity import IMPORT, Actor
 from shared.wording import language_of
 
 
-def _importer(actor: ActorDep) -> Actor:
+async def _importer(actor: ActorDep) -> Actor:
     actor.require(IMPORT)
     return actor
 
 
-def _limits(wiring: WiringDep) -> object:
+async def _limits(wiring: WiringDep) -> object:
     return wiring.settings
 
 
-def _language(
+async def _language(
     accept_language: Annotated[str | None, Header(description="`vi` (default) or `en`")] = None,
 ) -> str:
     return language_of(accept_language)
