@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from services.imports.domain.fields import KEYS
 from shared.contracts.customer_fields import CustomerField
 from shared.fields import MAX_LONG_TEXT, MAX_TEXT
 from shared.folding import fold
@@ -71,7 +72,10 @@ def read_row(number: int, cells: Sequence[str], columns: Iterable[tuple[int, Cus
         if not text:
             continue
         if text == CLEAR_TEXT:
-            row.given[column.field] = CLEAR
+            if column.field in KEYS:
+                row.problems.append(Problem(column.field, "required"))
+            else:
+                row.given[column.field] = CLEAR
             continue
         try:
             row.given[column.field] = _READERS.get(column.field, _text)(text)

@@ -55,6 +55,8 @@ class Preview:
         """Find out whom a row means (M3) and what it changes; all its problems, not the first alone."""
         problems = list(row.problems)
         problems += self._repeated(row)
+        if any(_about(row.problems, key) for key in KEYS):
+            return _failed(row, None, problems)  # whom the row means cannot be known
         customer, problem = self._match(row)
         if problem is None and customer is not None:
             problem = self._refused(customer, row)
@@ -86,7 +88,7 @@ class Preview:
 
     def _match(self, row: ReadRow) -> tuple[KnownCustomer | None, Problem | None]:
         """The customer a row means; a problem where it means one that cannot be had."""
-        customer_id, code = (_key(row.given.get(name)) for name in ("customer_id", "code"))
+        customer_id, code = row.given.get("customer_id"), row.given.get("code")
         if customer_id is not None:
             customer = self._known.by_id.get(customer_id)
             if customer is None or not customer.live or not customer.visible:
@@ -99,8 +101,6 @@ class Preview:
             if customer is not None and not (customer.live and customer.visible):
                 return None, Problem("code", "code_taken")
             return customer, None
-        if _about(row.problems, "customer_id") or _about(row.problems, "code"):
-            return None, None  # whom the row means is unknown; what is wrong with its key is told already
         return self._match_phone(row)
 
     def _match_phone(self, row: ReadRow) -> tuple[KnownCustomer | None, Problem | None]:
@@ -214,14 +214,9 @@ def _referral_open(record: Mapping[str, Any]) -> bool:
 
 def _failed(row: ReadRow, customer: KnownCustomer | None, problems: Sequence[Problem]) -> Judgement:
     """An error row shows a customer only where the uploader sees it."""
-    given_code = _key(row.given.get("code"))
     if customer is None or not customer.visible:
-        return Judgement(row.number, "error", None, given_code, problems=problems)
+        return Judgement(row.number, "error", None, row.given.get("code"), problems=problems)
     return Judgement(row.number, "error", customer.id, customer.code, problems=problems)
-
-
-def _key(given: Any) -> Any:
-    return None if given is CLEAR else given
 
 
 def _about(problems: Sequence[Problem], field: str) -> bool:
