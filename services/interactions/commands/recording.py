@@ -36,6 +36,7 @@ MERGED = """
         max(occurred_at) FILTER (WHERE fact = 'deleted')"""
 """Facts of one row merged: occurred_at, last_fact_at, outcome, sent_at, read_at, received_at, deleted_at."""
 
+# Two reports of the same fact may differ in direction alone; which one came first must not matter.
 _GIVEN = """
 given AS MATERIALIZED (
     SELECT customer_id, row_id, mail_id, fact_id, kind, source_system, source_id, link, employee_id, fact, direction,
@@ -47,11 +48,12 @@ given AS MATERIALIZED (
 ),
 origins AS (SELECT customer_id, any_value(origin) AS origin FROM given GROUP BY customer_id),
 fresh AS (
-    INSERT INTO fact (customer_id, row_id, id, fact, link, direction, occurred_at, data)
+    INSERT INTO fact AS stored (customer_id, row_id, id, fact, link, direction, occurred_at, data)
     SELECT customer_id, row_id, fact_id, fact, link, direction, occurred_at, data
     FROM given ORDER BY customer_id, row_id, fact_id
-    ON CONFLICT DO NOTHING
-    RETURNING id, recorded_at
+    ON CONFLICT (customer_id, row_id, id) DO UPDATE SET direction = excluded.direction
+        WHERE stored.direction < excluded.direction
+    RETURNING new.id, new.recorded_at, old.id IS NULL AS is_new
 )"""
 
 _CLICKS = """
@@ -156,7 +158,7 @@ events AS (
     FROM fresh
     JOIN given ON given.fact_id = fresh.id
     JOIN entries ON entries.customer_id = given.customer_id AND entries.id = coalesce(given.mail_id, given.row_id)
-    WHERE given.customer_id NOT IN (SELECT customer_id FROM changed WHERE erased)
+    WHERE is_new AND given.customer_id NOT IN (SELECT customer_id FROM changed WHERE erased)
     UNION ALL
     {SUMMARY_EVENTS}
 ),
@@ -165,7 +167,7 @@ told AS ({OUTBOX})"""
 _RECORD = f"""
 WITH {_GIVEN},{_CLICKS},{_ENTRIES},{_SUMMARIES},{_EVENTS}
 SELECT
-    ARRAY(SELECT id FROM fresh) AS fresh,
+    ARRAY(SELECT id FROM fresh WHERE is_new) AS fresh,
     ARRAY(SELECT id FROM clicks WHERE first_seen UNION ALL SELECT id FROM entries WHERE first_seen) AS new_rows,
     ARRAY(SELECT customer_id FROM gains WHERE taken_back) AS taken_back,
     ARRAY(SELECT customer_id FROM changed WHERE erased) AS erased
@@ -185,11 +187,10 @@ async def record_facts(session: Session, facts: Sequence[LedgerFact], origins: S
 
     Facts of erased customers are dropped and counted in a metric (I12).
     """
-    once = {fact.fact_id: (*fact, origin_json(origin)) for fact, origin in zip(facts, origins, strict=True)}
-    if not once:
+    given = _once_each(facts, origins)
+    if not given:
         return Recorded()
-    columns = map(list, zip(*once.values(), strict=True))
-    fresh, rows, taken_back, erased = (await run(session, _RECORD, *columns)).one()
+    fresh, rows, taken_back, erased = (await run(session, _RECORD, *map(list, zip(*given, strict=True)))).one()
     if fresh:
         outbox.written_by_statement(session)
     if erased:
@@ -199,3 +200,13 @@ async def record_facts(session: Session, facts: Sequence[LedgerFact], origins: S
     if taken_back:
         await recount(session, taken_back, origins[0])
     return Recorded(frozenset(fresh), frozenset(rows))
+
+
+def _once_each(facts: Sequence[LedgerFact], origins: Sequence[Origin]) -> list[tuple[object, ...]]:
+    """The statement's rows. Repetitions that differ in direction resolve as they do in the table: outbound."""
+    once: dict[UUID, tuple[LedgerFact, Origin]] = {}
+    for fact, origin in zip(facts, origins, strict=True):
+        known = once.get(fact.fact_id)
+        if known is None or (known[0].direction or "") < (fact.direction or ""):
+            once[fact.fact_id] = (fact, origin)
+    return [(*fact, origin_json(origin)) for fact, origin in once.values()]

@@ -68,9 +68,7 @@ async def test_order_repetition_lateness_and_rivals_change_nothing(
 ):
     """I1–I3, I5–I7, I9, I12, I14, L1, L2, L6: shuffled, repeated, split and at once, the facts give the same."""
     customer_id = new_id()
-    facts = unlike(
-        [ledger_fact(replace(fact, customer_id=customer_id), fact.system) for told in objects for fact in told]
-    )
+    facts = [ledger_fact(replace(fact, customer_id=customer_id), fact.system) for told in objects for fact in told]
     facts.append(created_fact(customer_id, at(-100)))
     batches = scattered(facts, random.Random(seed))
     if together:
@@ -84,11 +82,6 @@ async def test_order_repetition_lateness_and_rivals_change_nothing(
         row_id: (row.contribution, row.rule) for row_id, row in ledger.rows.items()
     }
     await require_told(world.harness, customer_id, ledger)
-
-
-def unlike(facts: list[LedgerFact]) -> list[LedgerFact]:
-    """One of each: what differs only in what does not make a fact another is a repetition of the first."""
-    return list({fact.fact_id: fact for fact in reversed(facts)}.values())
 
 
 def scattered(facts: list[LedgerFact], rng: random.Random) -> list[list[LedgerFact]]:
