@@ -1,9 +1,10 @@
 """Types of request fields: what text, ids and pages may be, stated once for all services."""
 
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.errors import RapportError
@@ -31,6 +32,12 @@ def _filled(text: str) -> str:
     return text
 
 
+def _written(value: Any) -> Any:
+    if not isinstance(value, date) and (not isinstance(value, str) or value[4:5] != "-"):
+        raise PydanticCustomError("validation_failed", "a day is YYYY-MM-DD, a time RFC 3339")
+    return value
+
+
 def _bounded_items(items: list[T]) -> list[T]:
     if len(items) > MAX_BULK_ITEMS:
         raise PydanticCustomError("too_many_items", "at most {limit} items", {"limit": MAX_BULK_ITEMS})
@@ -50,6 +57,12 @@ LongText = Annotated[str, AfterValidator(_storable), AfterValidator(composed), F
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9._-]{1,32}$")]
 """A code as people give it; stored in upper case (C1)."""
+
+Day = Annotated[date, BeforeValidator(_written)]
+"""A calendar day, `YYYY-MM-DD`. A number, which pydantic would count as seconds since 1970, is none."""
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A moment as RFC 3339 with its zone; never a number."""
 
 Items = Annotated[list[T], AfterValidator(_bounded_items), Field(min_length=1)]
 """A bulk request's items: 1 to 1,000."""

@@ -16,7 +16,7 @@ from services.campaigns.queries.campaigns import campaigns_listing, get_campaign
 from services.campaigns.queries.pages import CreatedSort, page
 from shared.contracts.campaigns import ManagerPolicy
 from shared.errors import FieldError, Invalid
-from shared.fields import Code, Name, Page, PageQuery, RequestModel
+from shared.fields import Code, Day, Name, Page, PageQuery, RequestModel
 from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, created, etag, json_text, router
 from shared.identity import Actor
 
@@ -42,8 +42,8 @@ class NewCampaign(RequestModel):
 
     name: Name
     code: Code | None = None
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
     manager_ids: People | None = None
     relevant_ids: People = []
     allow_repeat: bool = False
@@ -63,8 +63,8 @@ class CampaignChanges(RequestModel):
     """What to change of a campaign (JSON Merge Patch). The defaults only mark what was left out."""
 
     name: Name = ""
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
     manager_ids: Managers = []
     relevant_ids: People = []
     allow_repeat: bool = False

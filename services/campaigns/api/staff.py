@@ -1,6 +1,5 @@
 """`/campaigns/{id}/staff`: who may be given a campaign's opportunities, how many, and when."""
 
-from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from services.campaigns.commands.staff import replace_staff
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.staff import StaffMember, clock_time
 from services.campaigns.queries.campaigns import get_campaign
-from shared.fields import RequestModel
+from shared.fields import Day, RequestModel
 from shared.http import ActorDep, IfMatch, SessionDep, etag, router
 
 MAX_STAFF = 500
@@ -32,8 +31,8 @@ def _valid_span(span: list[str]) -> list[str]:
 
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Span = Annotated[list[ClockTime], AfterValidator(_valid_span), Field(min_length=2, max_length=2)]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Hours = dict[Day, Annotated[list[Span], Field(max_length=MAX_SPANS)]]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Hours = dict[Weekday, Annotated[list[Span], Field(max_length=MAX_SPANS)]]
 
 
 class StaffItem(RequestModel):
@@ -43,7 +42,7 @@ class StaffItem(RequestModel):
     weight: Annotated[int, Field(ge=1, le=MAX_WEIGHT)] = 1
     daily_capacity: Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None = None
     working_hours: Hours | None = None
-    days_off: Annotated[list[date], Field(max_length=MAX_DAYS_OFF)] = []
+    days_off: Annotated[list[Day], Field(max_length=MAX_DAYS_OFF)] = []
 
 
 def _distinct(items: list[StaffItem]) -> list[StaffItem]:

@@ -10,7 +10,7 @@ from services.customers.domain.values import EmployeeIds
 from shared.contracts.customers import Address, Origin
 from shared.contracts.events import Money
 from shared.contracts.interactions import Contact
-from shared.fields import Code, Name, PageQuery, RequestModel, Text
+from shared.fields import Code, Day, Name, PageQuery, RequestModel, Text
 
 
 class CustomerRecord(BaseModel):
@@ -75,10 +75,10 @@ class CustomerQuery(PageQuery):
     state: Literal["active", "deleted"] = "active"
     manager: Annotated[list[UUID], Field(max_length=200)] | None = None
     unassigned: bool | None = None
-    created_from: date | None = None
-    created_to: date | None = None
-    last_contact_from: date | None = None
-    last_contact_to: date | None = None
+    created_from: Day | None = None
+    created_to: Day | None = None
+    last_contact_from: Day | None = None
+    last_contact_to: Day | None = None
     sort: Text | None = None
 
 

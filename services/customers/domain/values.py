@@ -1,7 +1,6 @@
 """What may be written to a customer (C7) and how it is brought into shape before any rule looks at it."""
 
 import re
-from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.contracts.customers import Address
 from shared.errors import Invalid
-from shared.fields import Code, LongText, Name, Text
+from shared.fields import Code, Day, LongText, Name, Text
 from shared.phones import MAX_PHONES, BadPhone, normalize
 
 MAX_EMAILS = 10
@@ -87,7 +86,7 @@ class CustomerValues(BaseModel):
     phones: Phones = []
     emails: Emails = []
     gender: Literal["male", "female", "other"] | None = None
-    birth_date: date | None = None
+    birth_date: Day | None = None
     occupation: Text | None = None
     income_band: Text | None = None
     company_name: Text | None = None

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Response
-from pydantic import AwareDatetime, Field, ValidationError, WithJsonSchema
+from pydantic import Field, ValidationError, WithJsonSchema
 
 from services.interactions.commands.reports import report_facts
 from shared.contracts.interactions import Direction, Fact, FactKind
 from shared.errors import Invalid
-from shared.fields import BulkResult, ItemResult, Items, RequestModel
+from shared.fields import BulkResult, ItemResult, Items, Moment, RequestModel
 from shared.http import ActorDep, SessionDep, router
 
 MAX_SOURCE_ID = 200
@@ -28,7 +28,7 @@ class FactItem(RequestModel):
     fact: Fact
     direction: Direction = "outbound"
     link: Annotated[str, Field(max_length=MAX_LINK)] | None = None
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     data: dict[str, Any] | None = None
 
 

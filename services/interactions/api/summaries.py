@@ -5,14 +5,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.interactions.api.ledger import LedgerRowResponse
 from services.interactions.api.pages import page_json, read_position
 from services.interactions.commands.last_contact import set_last_contact
 from services.interactions.queries import VisibleCustomer, count_rows, counted, find_customer, ledger_page, summary_json
 from shared.contracts.interactions import Contact
-from shared.fields import Page, PageQuery, RequestModel
+from shared.fields import Moment, Page, PageQuery, RequestModel
 from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, etag, json_text, router
 
 routes = router("interaction-summaries")
@@ -42,7 +42,7 @@ class ExplanationResponse(Page[LedgerRowResponse]):
 class LastContactRequest(RequestModel):
     """When the last contact was; never in the future (L3)."""
 
-    at: AwareDatetime
+    at: Moment
 
 
 @routes.get("/interaction-summaries/{customer_id}", response_model=SummaryResponse)
