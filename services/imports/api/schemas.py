@@ -14,6 +14,8 @@ from shared.fields import Name, PageQuery, RequestModel
 from shared.wording import message
 
 MAX_COLUMNS = 256
+MAX_ROW_NUMBER = 1_048_576
+"""The last row a sheet can have."""
 
 Kind = Literal["customers"]
 FileFormat = Literal["xlsx", "csv"]
@@ -31,7 +33,7 @@ class ColumnChoice(RequestModel):
 class MappingRequest(RequestModel):
     """The columns as the uploader sees them; `header` may be sent back as it was shown."""
 
-    header_row: Annotated[int, Field(ge=1)] | None = None
+    header_row: Annotated[int, Field(ge=1, le=MAX_ROW_NUMBER)] | None = None
     columns: Annotated[list[ColumnChoice], Field(max_length=MAX_COLUMNS)]
     save_as: Name | None = None
     header: list[str] | None = None

@@ -88,7 +88,7 @@ async def set_options(
     job = await lock_import(session, actor, import_id)
     actor.require(IMPORT)
     if options.employee_id is not None and not await active_employee(session, options.employee_id):
-        raise Invalid.at("/employee_id", "inactive_employee")
+        raise Invalid(errors=(FieldError("/employee_id", "inactive_employee"),))
     job.require_version(expected_version)
     if job.choose(options, actor) and job.state == "validating":
         await tell_worker(session)

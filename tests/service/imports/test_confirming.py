@@ -1,0 +1,212 @@
+"""Confirm, chunks on their way, answers, and everything that may come twice or late."""
+
+from datetime import timedelta
+
+import pytest
+
+from services.imports.commands.chunks import resend_silent_chunks
+from shared.contracts.imports import ImportRowsApplied, RowError
+from shared.envelope import new_id
+from tests.service.imports.desk import Desk, applied
+from tests.support.records import customer
+
+HEADER = ("Mã khách hàng", "Tên khách hàng")
+
+
+async def test_confirming_twice_sends_once(desk: Desk) -> None:
+    """M9: the second press is 409, with the same key the first answer."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    client = desk.harness.client(desk.employee_id, desk.permissions, **{"Idempotency-Key": "confirm-1"})
+    path = f"/api/v1/imports/{job['id']}/confirm"
+    first = await client.post(path, json={})
+    again = await client.post(path, json={})
+    assert (first.status_code, first.headers["location"]) == (202, f"/api/v1/imports/{job['id']}")
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert (await desk.confirm(job["id"])).json()["code"] == "wrong_state"
+    assert len(await desk.confirmed()) == 1
+
+
+async def test_confirming_a_version_that_is_gone_is_refused(desk: Desk) -> None:
+    """If-Match: what was looked at is what is confirmed."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    path = f"/api/v1/imports/{job['id']}/confirm"
+    answer = await desk.http.post(path, json={}, headers={"If-Match": f'"{job["version"] - 1}"'})
+    assert (answer.status_code, answer.json()["code"]) == (412, "version_conflict")
+    answer = await desk.http.post(path, json={}, headers={"If-Match": f'"{job["version"]}"'})
+    assert answer.status_code == 202
+
+
+async def test_an_old_preview_cannot_be_confirmed(desk: Desk) -> None:
+    """M2: after 24 hours 409 `preview_expired`."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    await desk.harness.sql("UPDATE import SET validated_at = validated_at - $1::interval", timedelta(hours=24))
+    answer = await desk.confirm(job["id"])
+    assert (answer.status_code, answer.json()["code"]) == (409, "preview_expired")
+    assert await desk.confirmed() == []
+
+
+async def test_rows_in_error_are_skipped_only_if_asked(desk: Desk) -> None:
+    """M2: `has_errors` without `skip_errors`; skipped rows keep their reasons."""
+    job = await desk.preview(("Tên khách hàng", "Email"), ("Lan", ""), ("Minh", "xyz"))
+    assert (await desk.confirm(job["id"])).json()["code"] == "has_errors"
+    assert (await desk.confirm(job["id"], skip_errors=True)).status_code == 202
+    [chunk] = await desk.confirmed()
+    assert [row.row for row in chunk.rows] == [2]
+    [skipped] = await desk.rows(job["id"], outcome="skipped")
+    assert skipped["errors"] == [{"field": "emails", "code": "validation_failed"}]
+    await desk.answer(chunk)
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("finished", {"created": 1, "skipped": 1})
+
+
+async def test_an_import_without_anything_to_write_is_finished_at_once(desk: Desk) -> None:
+    """M5: unchanged rows go nowhere."""
+    await desk.harness.deliver(customer(code="KH000001", name="Lan", manager_id=desk.employee_id))
+    job = await desk.preview(HEADER, ("KH000001", "Lan"), overwrite=True)
+    assert job["counts"] == {"unchanged": 1}
+    assert (await desk.confirm(job["id"])).json()["state"] == "finished"
+    assert await desk.confirmed() == []
+
+
+async def test_the_same_file_is_confirmed_once_in_thirty_days(desk: Desk) -> None:
+    """M9: `already_imported` with the first one's id, at upload and at confirm, unless `repeat`."""
+    sheet = (("Tên khách hàng",), ("Lan",))
+    early = await desk.preview(*sheet)
+    late = await desk.preview(*sheet)
+    await desk.confirm(early["id"])
+    answers = [await desk.confirm(late["id"]), await desk.upload(b"T\xc3\xaan kh\xc3\xa1ch h\xc3\xa0ng\r\nLan\r\n")]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (409, "already_imported")
+        assert answer.json()["import_id"] == early["id"]
+    again = await desk.upload_sheet(*sheet, repeat="true")
+    assert again["repeat"] is True
+    other = await Desk(desk.harness).open()
+    assert (await other.upload_sheet(*sheet))["state"] == "awaiting_mapping"
+    await desk.harness.sql("UPDATE import SET confirmed_at = confirmed_at - $1::interval", timedelta(days=30))
+    assert (await desk.upload_sheet(*sheet))["state"] == "awaiting_mapping"
+
+
+async def test_many_rows_go_out_in_chunks_and_finish_with_the_last_answer(desk: Desk) -> None:
+    """M9: at most 500 rows a chunk; counts move with each answer, in whatever order they come."""
+    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(1_001)))
+    await desk.confirm(job["id"])
+    chunks = await desk.confirmed()
+    assert [(chunk.chunk, chunk.chunks, len(chunk.rows)) for chunk in chunks] == [(0, 3, 500), (1, 3, 500), (2, 3, 1)]
+    assert [row.row for chunk in chunks for row in chunk.rows] == list(range(2, 1_003))
+
+    await desk.answer(chunks[2])
+    job = await desk.read(job["id"])
+    assert (job["state"], job["done"], job["counts"]) == ("applying", 1, {"create": 1_000, "created": 1})
+    await desk.answer(chunks[1], chunks[0])
+    job = await desk.read(job["id"])
+    assert (job["state"], job["done"]) == ("finished", 1_001)
+    first = (await desk.rows(job["id"]))[0]
+    assert (first["row"], first["outcome"], first["code"]) == (2, "created", "KH000002")
+    assert first["customer_id"]
+
+
+async def test_wide_rows_make_smaller_chunks(desk: Desk) -> None:
+    """A chunk ends at 700 KB, whichever limit comes first."""
+    job = await desk.preview(("Tên khách hàng", "Mô tả"), *((f"Khách {i}", "đ" * 9_000) for i in range(100)))
+    await desk.confirm(job["id"])
+    chunks = await desk.confirmed()
+    assert len(chunks) == 3
+    assert all(len(chunk.model_dump_json().encode()) <= 700_000 for chunk in chunks)
+    assert sum(len(chunk.rows) for chunk in chunks) == 100
+
+
+async def test_a_repeated_answer_changes_nothing(desk: Desk) -> None:
+    """M9: idempotent by import and chunk, also under another event id."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    await desk.confirm(job["id"])
+    [chunk] = await desk.confirmed()
+    await desk.answer(chunk)
+    before = (await desk.read(job["id"]), await desk.rows(job["id"]))
+    await desk.answer(chunk, outcome="error", customer_id=None)
+    assert (await desk.read(job["id"]), await desk.rows(job["id"])) == before
+
+
+async def test_answers_nobody_asked_for_change_nothing(desk: Desk) -> None:
+    """A stranger's record names an unknown import, an unknown chunk, another chunk's rows, a preview."""
+    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(501)))
+    preview = await desk.rows(job["id"])
+    await desk.harness.deliver(ImportRowsApplied(import_id=job["id"], chunk=0, rows=()))
+    assert await desk.rows(job["id"]) == preview
+    await desk.confirm(job["id"])
+    first, _ = await desk.confirmed()
+    foreign = applied(first)
+    await desk.harness.deliver(
+        foreign.model_copy(update={"import_id": new_id()}),
+        foreign.model_copy(update={"chunk": 7}),
+        foreign.model_copy(update={"chunk": 1}),
+    )
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("applying", {"create": 501})
+
+
+async def test_a_conflict_shows_what_is_there_now(desk: Desk) -> None:
+    """M2: old, new and current by the file's names; refusals of `customers` too."""
+    await desk.harness.deliver(
+        customer(code="KH000001", name="Lan", occupation="A", manager_id=desk.employee_id),
+        customer(code="KH000002", name="Minh", manager_id=desk.employee_id),
+    )
+    job = await desk.preview(("Mã khách hàng", "Nghề nghiệp"), ("KH000001", "B"), ("KH000002", "B"), overwrite=True)
+    await desk.confirm(job["id"])
+    [chunk] = await desk.confirmed()
+    answer = applied(chunk)
+    stale = answer.rows[0].model_copy(update={"outcome": "conflict", "current": {"occupation": "C"}})
+    error = RowError(field="manager_id", code="inactive_employee")
+    refused = answer.rows[1].model_copy(update={"outcome": "error", "errors": (error,)})
+    await desk.harness.deliver(answer.model_copy(update={"rows": (stale, refused)}))
+    job = await desk.read(job["id"])
+    assert (job["state"], job["done"], job["failed"]) == ("finished", 2, 2)
+    conflict, error_row = await desk.rows(job["id"])
+    assert conflict["changes"] == {"occupation": {"old": "A", "new": "B", "current": "C"}}
+    assert error_row["errors"] == [{"field": "manager", "code": "inactive_employee"}]
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+async def test_rows_an_answer_leaves_out_are_failed(desk: Desk, missing: int) -> None:
+    """No row stays open in a finished import."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",), ("Minh",))
+    await desk.confirm(job["id"])
+    [chunk] = await desk.confirmed()
+    answer = applied(chunk)
+    await desk.harness.deliver(answer.model_copy(update={"rows": answer.rows[missing:]}))
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]["failed"]) == ("finished", missing)
+
+
+async def test_a_chunk_without_an_answer_is_sent_again(desk: Desk) -> None:
+    """M9: the same rows under a new event id, later each time; an answered one never."""
+    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(501)))
+    await desk.confirm(job["id"])
+    first, second = await desk.confirmed()
+    await desk.answer(first)
+    await desk.harness.forget_told()
+
+    async def ask_again(after_seconds: int) -> list[object]:
+        await desk.harness.sql(f"UPDATE import_chunk SET sent_at = sent_at - interval '{after_seconds} s'")
+        async with desk.harness.database.transaction() as session:
+            await resend_silent_chunks(session, 60)
+        return [event.model_dump() for event in await desk.confirmed()]
+
+    assert await ask_again(30) == []
+    assert await ask_again(31) == [second.model_dump()]
+    assert len(await ask_again(61)) == 1
+    assert len(await ask_again(60)) == 2
+    await desk.answer(second)
+    assert (await desk.read(job["id"]))["state"] == "finished"
+
+
+async def test_after_confirm_there_is_no_way_back(desk: Desk) -> None:
+    """API: mapping, options and cancelling are 409 `wrong_state`."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    await desk.confirm(job["id"])
+    path = f"/api/v1/imports/{job['id']}"
+    answers = [
+        await desk.http.put(f"{path}/mapping", json=job["mapping"]),
+        await desk.http.put(f"{path}/options", json={"overwrite": True}),
+        await desk.http.delete(path),
+    ]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(409, "wrong_state")}

@@ -1,0 +1,106 @@
+"""Copies that follow their topics, erased customers, and content that has served its time."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from services.imports.app import expire
+from shared.contracts.customers import CustomerDeleted, CustomerErased, ErasedState
+from shared.contracts.work import ErasureCompleted
+from shared.envelope import new_id
+from tests.service.imports.desk import Desk
+from tests.support.records import BY_SYSTEM, customer, customer_state, employee
+
+HEADER = ("Mã khách hàng", "Tên khách hàng")
+
+
+async def test_an_older_record_never_replaces_a_newer_one(desk: Desk) -> None:
+    """Copies follow versions, whatever order a topic is read in; equal versions repair."""
+    lan = new_id()
+    await desk.harness.deliver(customer(lan, version=3, name="Ba", code="K1", manager_id=desk.employee_id))
+    await desk.harness.deliver(customer(lan, version=2, name="Hai", code="K1", manager_id=desk.employee_id))
+    [row] = await desk.harness.sql("SELECT record->>'name' AS name, version FROM customer_record")
+    assert tuple(row) == ("Ba", 3)
+    await desk.harness.deliver(customer(lan, version=3, name="Ba sửa", code="K1", manager_id=desk.employee_id))
+    job = await desk.preview(HEADER, ("K1", "Ba sửa"), overwrite=True)
+    assert job["counts"] == {"unchanged": 1}
+
+
+async def test_a_deleted_customer_is_not_found_and_its_phone_is_free(desk: Desk) -> None:
+    """C4: uniqueness of phones counts live customers; codes stay taken (C1)."""
+    gone = customer_state(code="K1", phones=("+84901234567",), state="deleted", manager_id=desk.employee_id)
+    await desk.harness.deliver(CustomerDeleted(version=2, state=gone, cause=BY_SYSTEM))
+    job = await desk.preview(("Mã KH", "Tên KH", "SĐT"), ("", "Lan", "0901234567"), ("K1", "Minh", ""))
+    created, refused = await desk.rows(job["id"])
+    assert created["outcome"] == "create"
+    assert refused["errors"] == [{"field": "code", "code": "code_taken"}]
+
+
+async def test_a_renamed_employee_is_found_by_the_new_name(desk: Desk) -> None:
+    """M8: folded names follow the directory."""
+    lan = new_id()
+    await desk.harness.deliver(employee(lan, name="Trần Lan", code="NV1"))
+    await desk.harness.deliver(employee(lan, version=2, name="Trần Ngọc Lan", code="NV1"))
+    job = await desk.preview(("Tên KH", "Người phụ trách"), ("A", "tran ngoc lan"), ("B", "Trần Lan"))
+    assert [row["outcome"] for row in await desk.rows(job["id"])] == ["create", "error"]
+
+
+async def test_an_erased_customer_leaves_nothing_behind(desk: Desk) -> None:
+    """C8: copy, rows and the files they came in are emptied; other rows stay; it is confirmed by event."""
+    lan = customer(code="K1", name="Lan Bí Mật", manager_id=desk.employee_id)
+    await desk.harness.deliver(lan)
+    done = await desk.preview(HEADER, ("K1", "Lan Rất Bí Mật"), ("K2", "Minh"), overwrite=True)
+    await desk.confirm(done["id"])
+    await desk.answer(*await desk.confirmed())
+    waiting = await desk.preview(HEADER, ("K1", "Lan Bí Mật Nữa"), ("K3", "Minh"), overwrite=True)
+    await desk.harness.forget_told()
+
+    erased = CustomerErased(version=5, state=ErasedState(id=lan.state.id), cause=BY_SYSTEM)
+    await desk.harness.deliver(erased)
+    [event] = await desk.harness.told(ErasureCompleted)
+    assert (event.customer_id, event.service, event.erased_version) == (lan.state.id, "imports", 5)
+    for table in ("customer", "customer_record", "import_row"):
+        assert await desk.harness.sql(f"SELECT 1 FROM {table} AS t WHERE t::text LIKE '%Bí Mật%'") == []
+    assert await desk.harness.sql("SELECT 1 FROM import_file") == []
+
+    kept, other = await desk.rows(done["id"])
+    assert (kept["outcome"], kept["changes"], other["changes"]["name"]["new"]) == ("updated", {}, "Minh")
+    waiting = await desk.read(waiting["id"])
+    assert waiting["counts"] == {"error": 1, "create": 1}
+    await desk.confirm(waiting["id"], skip_errors=True)
+    [chunk] = await desk.confirmed()
+    assert [row.row for row in chunk.rows] == [3]
+
+    await desk.harness.deliver(lan)
+    assert await desk.harness.sql("SELECT 1 FROM customer_record") == []
+
+
+@pytest.mark.parametrize(("days", "state"), [(6, "ready"), (8, "cancelled")])
+async def test_previews_nobody_confirms_are_given_up(desk: Desk, days: int, state: str) -> None:
+    """The job `expire` cancels them after a week and forgets the file."""
+    job = await desk.preview(HEADER, ("", "Lan"))
+    await desk.harness.sql("UPDATE import SET created_at = created_at - $1::interval", timedelta(days=days))
+    await expire(desk.harness.database, desk.harness.settings, date(2026, 1, 1))
+    job = await desk.read(job["id"])
+    assert job["state"] == state
+    assert (await desk.harness.sql("SELECT 1 FROM import_file") == []) is (state == "cancelled")
+    if state == "cancelled":
+        assert job["error"]["code"] == "preview_expired"
+
+
+async def test_content_of_old_imports_is_forgotten_and_the_record_stays(desk: Desk) -> None:
+    """Thirty days after its end an import has counts only; its file is still known by its hash."""
+    job = await desk.preview(HEADER, ("", "Lan"))
+    await desk.confirm(job["id"])
+    await desk.answer(*await desk.confirmed())
+    await desk.harness.sql("UPDATE import SET finished_at = finished_at - interval '31 days'")
+    assert await expire(desk.harness.database, desk.harness.settings, date(2026, 1, 1)) == {
+        "cancelled": 0,
+        "emptied": 1,
+    }
+    assert await desk.rows(job["id"]) == []
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("finished", {"created": 1})
+    answer = await desk.http.get(f"/api/v1/imports/{job['id']}/result-file")
+    assert answer.json()["code"] == "wrong_state"
+    assert (await expire(desk.harness.database, desk.harness.settings, date(2026, 1, 1)))["emptied"] == 0

@@ -1,0 +1,97 @@
+"""The worker: leases, crashes, cancelling under its hands, being woken."""
+
+import asyncio
+
+import pytest
+
+from services.imports.commands.reading import claim_work, load_file, store_table
+from services.imports.settings import ImportsSettings
+from services.imports.spreadsheets.reader import read_table
+from services.imports.worker import work, work_next
+from tests.service.imports.desk import Desk, csv_file
+
+SHEET = csv_file(("Tên khách hàng",), ("Lan",))
+WAIT_SECONDS = 10
+PAUSE_SECONDS = 0.02
+LOOKS = 500
+
+
+def settings_of(desk: Desk) -> ImportsSettings:
+    """The service's settings."""
+    assert isinstance(desk.harness.settings, ImportsSettings)
+    return desk.harness.settings
+
+
+async def test_work_of_a_dead_worker_is_taken_over_when_its_lease_ends(desk: Desk) -> None:
+    """M9: a crash half-way; the late result of the dead one is passed over."""
+    job = (await desk.upload(SHEET)).json()
+    database = desk.harness.database
+    async with database.transaction() as session:
+        dead = await claim_work(session, 20)
+        file = await load_file(session, dead.import_id) if dead else None
+    assert dead is not None
+    assert file is not None
+    assert await work_next(database, settings_of(desk)) is False
+    await desk.harness.sql("UPDATE import SET leased_until = clock_timestamp() - interval '1 s'")
+    assert await work_next(database, settings_of(desk)) is True
+    taken_over = await desk.read(job["id"])
+    assert taken_over["state"] == "awaiting_mapping"
+    table = await read_table(file.content, file.name)
+    async with database.transaction() as session:
+        await store_table(session, dead, table)
+    assert await desk.read(job["id"]) == taken_over
+
+
+async def test_work_that_breaks_down_again_and_again_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bounded number of attempts: nothing is worked on for ever."""
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("services.imports.worker.read_table", broken)
+    job = (await desk.upload(SHEET)).json()
+    for _ in range(settings_of(desk).import_work_attempts):
+        assert await work_next(desk.harness.database, settings_of(desk)) is True
+        assert await work_next(desk.harness.database, settings_of(desk)) is False  # it rests a while
+        await desk.harness.sql("UPDATE import SET leased_until = NULL")
+    assert (await desk.read(job["id"]))["state"] == "parsing"
+    await desk.work()
+    job = await desk.read(job["id"])
+    assert (job["state"], job["error"]["code"]) == ("failed", "internal_error")
+
+
+async def test_an_import_cancelled_while_it_is_read_stays_cancelled(desk: Desk) -> None:
+    """Whoever cancels does not wait for the worker, whose result is passed over."""
+    job = (await desk.upload(SHEET)).json()
+    async with desk.harness.database.transaction() as session:
+        claim = await claim_work(session, 20)
+    assert claim is not None
+    assert (await desk.http.delete(f"/api/v1/imports/{job['id']}")).status_code == 204
+    table = await read_table(SHEET, "a.csv")
+    async with desk.harness.database.transaction() as session:
+        await store_table(session, claim, table)
+    assert (await desk.read(job["id"]))["state"] == "cancelled"
+    assert await desk.harness.sql("SELECT 1 FROM import_row") == []
+
+
+async def test_a_running_worker_is_woken_by_requests_and_ends_when_told(desk: Desk) -> None:
+    """An upload and a mapping are worked on at once; ending waits for what is in hand."""
+    settings = settings_of(desk).model_copy(update={"import_work_poll_seconds": 60.0})
+    ended = asyncio.Event()
+    working = asyncio.create_task(work(desk.harness.database, settings, ended))
+
+    async def until(import_id: str, state: str) -> dict[str, object]:
+        for _ in range(LOOKS):
+            if (job := await desk.read(import_id))["state"] == state:
+                return job
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise TimeoutError(state)
+
+    await asyncio.sleep(1)
+    uploaded = (await desk.upload(SHEET)).json()
+    job = await until(uploaded["id"], "awaiting_mapping")
+    await desk.http.put(f"/api/v1/imports/{job['id']}/mapping", json=job["mapping"])
+    await until(uploaded["id"], "ready")
+    ended.set()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await working
