@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, origin_json
+from services.interactions.domain.facts import EARLIEST
 from shared import outbox
 from shared.access import require_may_change
 from shared.database import Session, clock, run
@@ -44,15 +45,15 @@ async def set_last_contact(
 ) -> None:
     """From now on the last contact was at `at`, until one occurs later; the two-way clock stays (L3).
 
-    Raises NotFound, Forbidden (A3), Invalid for a time in the future, VersionConflict.
+    Raises NotFound, Forbidden (A3), Invalid for a time that cannot be, VersionConflict.
     """
     row = (await run(session, _LOCK, customer_id)).one_or_none()
     if row is None:
         raise NotFound
     require_may_change(actor, row.manager_id, row.viewer_ids)
     now = await clock(session)
-    if at > now:
-        raise Invalid.at("/at", detail="a contact cannot have been in the future")
+    if not EARLIEST <= at <= now:
+        raise Invalid.at("/at", detail=f"neither in the future nor before {EARLIEST.year}")
     if expected_version not in (None, row.version):
         raise VersionConflict
     await run(session, _KEEP, customer_id, at, now, actor.kind, actor.id)

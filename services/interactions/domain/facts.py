@@ -25,6 +25,9 @@ MAX_DATA_BYTES = 4_096
 MAX_AHEAD = timedelta(minutes=5)
 """How far in the future a caller's clock may put a fact."""
 
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""Before that nobody was contacted, and near the year 1 a time in another zone has none in UTC."""
+
 _NAMESPACE = UUID("0f1ab7e2-5c5e-5d0c-9a53-6d1d7a4c9b10")
 
 
@@ -80,6 +83,8 @@ def require_legal(reported: Reported, now: datetime) -> None:
         raise Invalid.at("/direction", detail="what the customer sends us is received")
     if reported.occurred_at.tzinfo is None:
         raise Invalid.at("/occurred_at", detail="a time names its zone")
+    if reported.occurred_at < EARLIEST:
+        raise Invalid.at("/occurred_at", detail=f"before {EARLIEST.year}")
     if reported.occurred_at > now + MAX_AHEAD:
         raise Invalid.at("/occurred_at", detail="more than 5 minutes in the future")
     if reported.data is not None and len(_json(reported.data)) > MAX_DATA_BYTES:

@@ -1,0 +1,157 @@
+"""Facts that connectors write to the topic: for any customer, known or not, from named sources only."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.interactions.commands.customers import erase_customers
+from services.interactions.domain.facts import ledger_fact
+from shared import telemetry
+from shared.contracts.customers import CustomerErased, ErasedState
+from shared.contracts.documents import DocumentReported
+from shared.contracts.events import Cause, Money
+from shared.contracts.interactions import InteractionFactReported, InteractionRecorded, InteractionSummaryChanged
+from shared.contracts.work import AutomationActionDecided, ErasureCompleted
+from shared.envelope import Undecodable, new_id
+from tests.service.interactions.world import CONNECTOR, World, at
+from tests.support.records import customer
+
+SOURCE = f"raw:{CONNECTOR}"
+
+
+def reported(customer_id: UUID, fact: str = "sent", minutes: float = 0, **values: Any) -> InteractionFactReported:
+    """An SMS as a connector reports it; `values` replace what is said of it."""
+    given: dict[str, Any] = {"kind": "sms", "source_id": "1", "occurred_at": at(minutes)}
+    return InteractionFactReported(customer_id=customer_id, fact=fact, **(given | values))  # pyright: ignore[reportArgumentType]  # any word may be tried
+
+
+async def test_a_batch_of_facts_counts_and_is_told_once_a_customer(world: World):
+    """I12, I10: one summary event with absolute values for a batch; a repeated record changes nothing."""
+    facts = [reported(world.customer_id, source_id=str(n), minutes=n) for n in range(10)]
+    ids = [str(n) for n in range(10)]
+    await world.harness.forget_told()
+    await world.harness.deliver(*facts, source=SOURCE, ids=ids)
+    await world.harness.deliver(*facts, source=SOURCE, ids=ids)
+    await world.harness.deliver(*facts, source=SOURCE)
+    [told] = await world.harness.told(InteractionSummaryChanged)
+    assert (told.version, told.state.interaction_count, told.before["interaction_count"]) == (2, 11, 1)
+    assert len(await world.harness.told(InteractionRecorded)) == 10
+
+
+async def test_http_and_topic_are_one_ledger(world: World):
+    """I13: the same fact of the same source by both ways is one."""
+    await world.harness.deliver(reported(world.customer_id), source=SOURCE)
+    [outcome] = await world.report(world.fact("sms", "sent"))
+    assert (outcome["status"], await world.count()) == ("unchanged", 2)
+
+
+async def test_facts_of_an_unknown_customer_wait_for_it(world: World):
+    """I12: nothing is told until `crm.customers` has shown the customer, then everything at once."""
+    stranger_id = new_id()
+    await world.harness.deliver(reported(stranger_id), source=SOURCE)
+    await world.harness.deliver(reported(stranger_id, minutes=3, source_id="2"), source=SOURCE)
+    assert [e for e in await world.harness.told(InteractionSummaryChanged) if e.state.customer_id == stranger_id] == []
+    await world.harness.deliver(customer(stranger_id, manager_id=world.seller_id))
+    [told] = [e for e in await world.harness.told(InteractionSummaryChanged) if e.state.customer_id == stranger_id]
+    assert (told.version, told.state.interaction_count, told.state.last_contact.at) == (1, 3, at(3))
+
+
+async def test_what_follows_from_a_record_names_it_as_its_cause(world: World):
+    """The trail of a fact leads from the connector's record to the summary."""
+    await world.harness.deliver(reported(world.customer_id), source=SOURCE, ids=["mail-7"])
+    [*_, (headers, told)] = await world.harness.told_with_headers(InteractionSummaryChanged)
+    assert (headers["ce_causationid"], headers["ce_actorkind"], headers["ce_actorid"]) == (
+        "mail-7",
+        "service",
+        CONNECTOR,
+    )
+    assert told.cause == Cause(kind="system", id=CONNECTOR)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"kind": "call", "fact": "sent"}, "/fact: call knows no fact sent"),
+        ({"occurred_at": at(60 * 24 * 365 * 100)}, "/occurred_at: more than 5 minutes in the future"),
+        ({"occurred_at": at(0).replace(tzinfo=None)}, "/occurred_at: a time names its zone"),
+        ({"data": {"number": 10**29}}, "beyond 64 bits"),
+        ({"link": "a\x00b"}, "NUL"),
+    ],
+)
+async def test_a_fact_that_cannot_be_is_refused_with_words(world: World, values: dict[str, Any], words: str):
+    """I13: the words stand in the dead letter; nothing else of the batch is touched by it."""
+    with pytest.raises(Undecodable, match=words):
+        await world.harness.deliver(reported(world.customer_id, **values), source=SOURCE)
+    assert await world.count() == 1
+
+
+async def test_sources_that_are_not_named_may_not_report(world: World):
+    """I13: only the connectors that the setting names."""
+    with pytest.raises(Undecodable, match="source /rapport/test may not report"):
+        await world.harness.deliver(reported(world.customer_id))
+
+
+async def test_work_of_later_releases_waits_among_the_dead_letters(world: World):
+    """P1, K5: documents and tasks are set aside with words, other services' actions are passed over."""
+    document = DocumentReported(
+        customer_id=world.customer_id, kind="order", status="confirmed", total=Money(amount=1), external_id="1"
+    )
+    with pytest.raises(Undecodable, match="documents are not taken yet"):
+        await world.harness.deliver(document, source=SOURCE)
+    action = AutomationActionDecided(
+        action_id=new_id(), automation_id=new_id(), customer_id=world.customer_id, kind="create_task", title="Call"
+    )
+    with pytest.raises(Undecodable, match="tasks are not created yet"):
+        await world.harness.deliver(action)
+    await world.harness.deliver(action.model_copy(update={"kind": "add_to_group", "group_id": new_id()}))
+
+
+def dropped() -> float:
+    """Facts of erased customers so far."""
+    return telemetry.FACTS_DROPPED.labels("interactions")._value.get()
+
+
+async def test_late_facts_of_an_erased_customer_are_dropped(world: World):
+    """C8, I12: nothing personal comes back, not even with facts that arrive in a batch with others'."""
+    await world.harness.deliver(reported(world.customer_id), source=SOURCE)
+    erased = CustomerErased(version=3, state=ErasedState(id=world.customer_id), cause=Cause(kind="user"))
+    await world.harness.deliver(erased)
+    other_id, before = new_id(), dropped()
+    await world.harness.deliver(customer(other_id))
+    await world.harness.forget_told()
+    await world.harness.deliver(
+        reported(world.customer_id, minutes=1), reported(other_id), reported(world.customer_id, "failed"), source=SOURCE
+    )
+    assert dropped() == before + 2
+    told = await world.harness.told()
+    assert {event.key for event in told} == {str(other_id)}
+    for table in ("fact", "ledger"):
+        rows = await world.harness.sql(f"SELECT customer_id FROM {table} WHERE customer_id = $1", world.customer_id)
+        assert rows == []
+
+
+async def test_erasing_forgets_what_was_told_and_says_so_each_time(world: World):
+    """C8: outbox rows go too, the summary's key is told to be forgotten, a repeated erasure is answered again."""
+    await world.harness.deliver(reported(world.customer_id, source_id="personal"), source=SOURCE)
+    erased = CustomerErased(version=3, state=ErasedState(id=world.customer_id), cause=Cause(kind="user"))
+    for _ in range(2):
+        await world.harness.deliver(erased)
+    assert await world.harness.told(InteractionRecorded) == []
+    assert [e.erased_version for e in await world.harness.told(ErasureCompleted)] == [3]
+    rows = await world.harness.sql("SELECT payload FROM outbox WHERE topic = 'crm.interaction-summaries'")
+    assert rows == [(None,)]
+
+
+async def test_a_fact_that_meets_an_erasure_half_way_is_dropped(world: World):
+    """C8: a batch that began before the erasure was committed finds it under the summary's lock."""
+    fact = ledger_fact(reported(world.customer_id), CONNECTOR)
+    async with world.harness.database.transaction() as session:
+        await erase_customers(session, {world.customer_id: 3})
+        rival = asyncio.create_task(world.harness.deliver(reported(world.customer_id), source=SOURCE))
+        await asyncio.sleep(0.3)
+        assert not rival.done()
+    await rival
+    rows = await world.harness.sql("SELECT count(*) FROM fact WHERE id = $1", fact.fact_id)
+    assert rows[0][0] == 0
