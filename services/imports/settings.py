@@ -31,4 +31,5 @@ class ImportsSettings(Settings):
     import_silence_poll_seconds: Seconds = 15
 
     import_stream_poll_seconds: Seconds = 0.1
+    import_stream_idle_poll_seconds: Seconds = 1
     import_stream_seconds: Seconds = 600

@@ -55,7 +55,9 @@ async def _stream(wiring: Wiring, limits: ImportLimits, import_id: UUID) -> Asyn
         elif now() - heard > HEARTBEAT_SECONDS:
             heard = now()
             yield b": still here\n\n"  # proxies end a stream that says nothing
-        if await _stops_within(wiring.stopping, limits.import_stream_poll_seconds):
+        waits_for_people = progress.state in ("awaiting_mapping", "ready")
+        pause = limits.import_stream_idle_poll_seconds if waits_for_people else limits.import_stream_poll_seconds
+        if await _stops_within(wiring.stopping, pause):
             return
 
 

@@ -1,4 +1,4 @@
-"""Forgets erased customers (C8): their copy, the rows that made or changed them, the files they came in."""
+"""Forgets erased customers (C8): their copy, the rows that made or changed them."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -28,7 +28,6 @@ async def forget_customers(session: Session, erased: Sequence[CustomerErased]) -
     jobs = await _lock_imports_of(session, ids)
     open_ids = [job.id for job in jobs if job.state in OPEN]
     await run(session, _BLANK, ids, open_ids)
-    await run(session, "DELETE FROM import_file WHERE import_id = ANY($1::uuid[])", [job.id for job in jobs])
     await run(session, "DELETE FROM customer_record WHERE id = ANY($1::uuid[])", ids)
     for job in jobs:
         if job.state == "ready":

@@ -73,7 +73,7 @@ async def load_file(session: Session, import_id: UUID) -> StoredFile | None:
 
 
 async def store_table(session: Session, claim: Claim, table: Table) -> None:
-    """Keep the rows of a file and propose what its columns are (M2)."""
+    """Keep the rows of a file and propose what its columns are (M2); the file itself is no longer needed."""
     job = await lock_claimed(session, claim)
     if job is None:
         return
@@ -89,6 +89,7 @@ async def store_table(session: Session, claim: Claim, table: Table) -> None:
         [row.number for row in table.rows],
         [msgspec.json.encode(row.cells).decode() for row in table.rows],
     )
+    await run(session, "DELETE FROM import_file WHERE import_id = $1", job.id)
     total = len(data_rows(table, proposal.header_row))
     job.parsed(header, mapping_value(proposal.header_row, columns), warnings, total)
 

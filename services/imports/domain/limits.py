@@ -23,3 +23,6 @@ class ImportLimits(Protocol):
 
     @property
     def import_stream_poll_seconds(self) -> float: ...
+
+    @property
+    def import_stream_idle_poll_seconds(self) -> float: ...

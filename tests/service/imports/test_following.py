@@ -23,12 +23,12 @@ async def test_the_stream_tells_every_state_until_the_end(desk: Desk) -> None:
     job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(501)))
     stream = asyncio.create_task(desk.http.get(f"/api/v1/imports/{job['id']}/events"))
 
-    async def seen() -> None:
-        await asyncio.sleep(0.3)  # longer than the stream's own pace
+    async def seen(seconds: float = 0.3) -> None:
+        await asyncio.sleep(seconds)  # longer than the stream's own pace, which is slow while people think
 
     await seen()
     await desk.confirm(job["id"])
-    await seen()
+    await seen(1.3)
     for chunk in await desk.confirmed():
         await desk.answer(chunk)
         await seen()

@@ -46,7 +46,7 @@ async def test_a_renamed_employee_is_found_by_the_new_name(desk: Desk) -> None:
 
 
 async def test_an_erased_customer_leaves_nothing_behind(desk: Desk) -> None:
-    """C8: copy, rows and the files they came in are emptied; other rows stay; it is confirmed by event."""
+    """C8: copy and rows are emptied (the file was, when it was read); other rows stay; confirmed by event."""
     lan = customer(code="K1", name="Lan Bí Mật", manager_id=desk.employee_id)
     await desk.harness.deliver(lan)
     done = await desk.preview(HEADER, ("K1", "Lan Rất Bí Mật"), ("K2", "Minh"), overwrite=True)
@@ -83,7 +83,7 @@ async def test_previews_nobody_confirms_are_given_up(desk: Desk, days: int, stat
     await expire(desk.harness.database, desk.harness.settings, date(2026, 1, 1))
     job = await desk.read(job["id"])
     assert job["state"] == state
-    assert (await desk.harness.sql("SELECT 1 FROM import_file") == []) is (state == "cancelled")
+    assert (await desk.harness.sql("SELECT 1 FROM import_row") == []) is (state == "cancelled")
     if state == "cancelled":
         assert job["error"]["code"] == "preview_expired"
 
