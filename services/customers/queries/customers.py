@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.customers.domain.search_text import MIN_FRAGMENT, manager_lexeme, viewer_lexeme
 from services.customers.queries.records import JOINS, RECORD
-from services.customers.queries.words import estimated_share
+from services.customers.queries.words import estimated_customers, estimated_share
 from shared.database import Session, run
 from shared.errors import Invalid
 from shared.folding import words
@@ -143,16 +143,31 @@ async def count_customers(session: Session, actor: Actor, wanted: CustomerFilter
 
 async def _promises_a_page(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str, limit: int) -> bool:
     """Whether the newest customers (of one manager, if one is asked for) should hold a page of matches."""
-    within = lexemes if wanted.manager_ids is not None else _within_sight(actor, lexemes)
-    return await estimated_share(session, within) * WALK_ROWS > 2 * limit
+    manager = _only_manager(wanted)
+    if manager is None:
+        return await estimated_share(session, _within_sight(actor, lexemes)) * WALK_ROWS > 2 * limit
+    theirs = await estimated_share(session, manager) * await estimated_customers(session)
+    return await estimated_share(session, lexemes) * min(theirs, WALK_ROWS) > 2 * limit
 
 
 async def _search(session: Session, actor: Actor, wanted: CustomerFilter, lexemes: str) -> _Query:
     """Conditions for the inverted index. A small reach is a word of the query; a large one is checked row by row."""
+    manager = _only_manager(wanted)
+    if manager is not None:
+        query = _conditions(actor, wanted)
+        query.where("s.words @@ {p0}::tsquery", f"{lexemes} & {manager}")
+        return query
     narrow = await estimated_share(session, _within_sight(actor, "")) < NARROW_SHARE
     query = _conditions(actor, wanted, by_index=narrow)
     query.where("s.words @@ {p0}::tsquery", _within_sight(actor, lexemes) if narrow else lexemes)
     return query
+
+
+def _only_manager(wanted: CustomerFilter) -> str | None:
+    """The one manager that is asked for, as a word of the index."""
+    if wanted.manager_ids is None or len(wanted.manager_ids) != 1:
+        return None
+    return f"'{manager_lexeme(wanted.manager_ids[0])}'"
 
 
 async def _fetch(

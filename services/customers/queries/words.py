@@ -14,10 +14,12 @@ REFRESH_SECONDS = 60.0
 UNKNOWN_SHARE = 0.0001
 """Of a word that no statistic knows."""
 
+_COUNT = "SELECT greatest(reltuples, 0)::float8 FROM pg_class WHERE oid = 'customer_search'::regclass"
 _LEXEME = re.compile(r"'([^']*)'")
 
 
 class _Statistics:
+    customers = 0.0
     lexemes: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     read_at = float("-inf")
@@ -38,6 +40,12 @@ async def estimated_share(session: Session, query: str) -> float:
     return share
 
 
+async def estimated_customers(session: Session) -> float:
+    """About how many customers there are."""
+    await estimated_share(session, "")
+    return _Statistics.customers
+
+
 def _share(prefix: str) -> float:
     start = bisect_left(_Statistics.lexemes, prefix)
     total = UNKNOWN_SHARE
@@ -55,6 +63,7 @@ async def _read(session: Session) -> None:
         "SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats"
         " WHERE tablename = 'customer_search' AND attname = 'words'",
     )
+    _Statistics.customers = (await run(session, _COUNT)).scalar_one()
     row = found.one_or_none()
     if row is None or row[0] is None:
         _Statistics.lexemes, _Statistics.shares = (), ()
