@@ -1,0 +1,155 @@
+"""Safeguards, each switched off by a patch: what the tests are worth is seen when they fail without it."""
+
+from collections.abc import Sequence
+from functools import wraps
+from typing import Any
+
+
+def inbox_off(_: int) -> None:
+    """Every event of a topic of facts is new."""
+    from shared import inbox
+
+    async def unseen(session: Any, consumer: str, envelopes: Sequence[Any]) -> list[Any]:
+        return list(envelopes)
+
+    inbox.unseen = unseen
+
+
+def version_guard_off(_: int) -> None:
+    """A copy takes whatever comes."""
+    from shared import copies
+
+    for name in ("_CUSTOMERS", "_EMPLOYEES"):
+        sql = getattr(copies, name)
+        guarded = sql.replace("stored.version <= excluded.version", "true")
+        assert guarded != sql, f"{name} has no guard to switch off"
+        setattr(copies, name, guarded)
+
+
+def offsets_before_effects(_: int) -> None:
+    """A batch's offsets are committed before its handler runs."""
+    from shared.messaging import Consumers
+
+    on_batch = Consumers._on_batch
+
+    @wraps(on_batch)
+    async def committing(self: Any, watched: Any, records: Any) -> None:
+        await watched.consumer().commit()
+        await on_batch(self, watched, records)
+
+    Consumers._on_batch = committing
+
+
+def offsets_by_the_clock(_: int) -> None:
+    """The client commits what it has handed out, every few milliseconds."""
+    from aiokafka import AIOKafkaConsumer
+
+    begin = AIOKafkaConsumer.__init__
+
+    @wraps(begin)
+    def auto_committing(self: Any, *topics: Any, **options: Any) -> None:
+        begin(self, *topics, **options | {"enable_auto_commit": True, "auto_commit_interval_ms": 20})
+
+    AIOKafkaConsumer.__init__ = auto_committing
+
+
+def start_at_the_latest(_: int) -> None:
+    """A new group begins with what comes after it."""
+    from faststream.kafka import KafkaBroker
+
+    subscriber = KafkaBroker.subscriber
+    latest: dict[str, Any] = {"auto_offset_reset": "latest"}
+
+    @wraps(subscriber)
+    def careless(self: Any, *topics: Any, **options: Any) -> Any:
+        return subscriber(self, *topics, **(options | latest))
+
+    KafkaBroker.subscriber = careless
+
+
+def dead_letters_off(_: int) -> None:
+    """What cannot be processed is passed over in silence."""
+    from shared.dead_letters import DeadLetters
+
+    async def put(self: Any, topic: Any, record: Any, error: str) -> None:
+        return
+
+    DeadLetters.put = put
+
+
+def every_fault_is_final(_: int) -> None:
+    """A database that is away for a moment is treated like a record that is wrong."""
+    from shared import messaging
+
+    messaging.is_transient = lambda error: False
+
+
+def relay_without_leader(_: int) -> None:
+    """Every relay sends."""
+    from shared import relay
+
+    relay._LOCK = relay._UNLOCK = "SELECT true"
+
+
+def relay_without_takeover_wait(_: int) -> None:
+    """A successor sends at once, whatever its predecessor has on its way."""
+    from shared.relay import Relay
+
+    begin = Relay.__init__
+
+    @wraps(begin)
+    def hasty(self: Any, settings: Any) -> None:
+        begin(self, settings.model_copy(update={"relay_takeover_seconds": 0.001}))
+
+    Relay.__init__ = hasty
+
+
+def relay_deletes_before_it_sends(_: int) -> None:
+    """An event leaves the outbox before the broker has it."""
+    from shared.relay import Relay
+
+    send_batch = Relay.send_batch
+
+    @wraps(send_batch)
+    async def deleting(self: Any, connection: Any, producer: Any) -> int:
+        first: Any = _DeletesFirst(connection)
+        return await send_batch(self, first, producer)
+
+    Relay.send_batch = deleting
+
+
+def relay_passes_over_what_was_refused(_: int) -> None:
+    """What follows a refused event of the same key is done with."""
+    from shared import relay
+
+    relay._done_with = lambda rows, results: [
+        row["id"] for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)
+    ]
+
+
+def idempotency_off(_: int) -> None:
+    """Every request is the first of its key."""
+    from shared import idempotency
+
+    async def begin(session: Any, attempt: Any) -> None:
+        return None
+
+    async def finish(session: Any, attempt: Any, answer: Any) -> None:
+        return
+
+    idempotency.begin, idempotency.finish = begin, finish
+
+
+class _DeletesFirst:
+    """A connection on which the rows to be sent are gone as soon as they are read."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: str, *parameters: Any) -> Any:
+        rows = await self._connection.fetch(statement, *parameters)
+        await self._connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row["id"] for row in rows])
+        return rows
+
+    async def execute(self, *_: Any) -> None:
+        return

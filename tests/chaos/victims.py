@@ -1,0 +1,74 @@
+"""A service of the running system in a process that is made to fail, and its recovery."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from deploy.local.processes import Command, ServerProcess, last_line
+from deploy.local.settings import PROJECT
+from tests.chaos.sabotage import VARIABLE
+from tests.support.system import Rapport, eventually
+
+DEATH_SECONDS = 30
+STOP_SECONDS = 30
+
+
+class Process:
+    """One process of a service, run under sabotage; `faults` may be empty."""
+
+    def __init__(self, service: str, part: str, faults: str, environment: Mapping[str, str], directory: Path) -> None:
+        self.log = directory / f"{service}-{part}-{faults.replace(':', '-') or 'sound'}.log"
+        self._process = ServerProcess(
+            self.log.with_suffix(".process"), outlives_caller=False, stop_timeout_seconds=STOP_SECONDS
+        )
+        # what a whole run of tests has switched off is off in here too
+        named = ",".join(filter(None, (os.environ.get(VARIABLE), faults)))
+        self._command = Command(
+            [sys.executable, "-m", "tests.chaos.sabotage", f"services.{service}", part],
+            log=self.log,
+            environment={**environment, VARIABLE: named},
+            directory=PROJECT,
+        )
+
+    async def start(self) -> None:
+        """Start it; it is not ready yet."""
+        await asyncio.to_thread(self._process.start, self._command)
+
+    async def stop(self) -> None:
+        """Let it drain, then end."""
+        await asyncio.to_thread(self._process.stop)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        await asyncio.to_thread(self._process.kill)
+
+    async def has_died(self) -> None:
+        """Return when it died by its own sabotage. Raises AssertionError when it does not."""
+        await eventually(self._is_gone, seconds=DEATH_SECONDS)
+
+    async def _is_gone(self) -> bool:
+        assert not self._process.running, f"it lives on: {last_line(self.log)}"
+        return True
+
+
+@asynccontextmanager
+async def victim(rapport: Rapport, service: str, faults: str, directory: Path) -> AsyncIterator[Process]:
+    """A service of the system, replaced by a process that will die; then the service comes back by itself.
+
+    Work that outlives the death belongs into a task: the service is started again when the block ends.
+    """
+    normal = rapport.services[service]
+    await asyncio.to_thread(normal.stop)
+    dying = Process(service, "all", faults, rapport.environment, directory)
+    try:
+        await dying.start()
+        await asyncio.to_thread(rapport.wait_until_ready, service)
+        yield dying
+        await dying.has_died()
+    finally:
+        await dying.kill()
+        await asyncio.to_thread(normal.start)
+        await asyncio.to_thread(rapport.wait_until_ready, service)
