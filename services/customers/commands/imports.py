@@ -215,7 +215,7 @@ async def _change(
         raise _Refused("not_found")
     if not may_change(chunk.actor, customer.manager_id, customer.viewer_ids):
         raise _Refused("forbidden")
-    values = _values(CustomerChange, row.values)
+    values = _values(CustomerChange, {name: value for name, value in row.values.items() if name != "manager_id"})
     conflicting = _stale(customer, row, values)
     if conflicting:
         chunk.outcomes[row.row] = AppliedRow(
@@ -241,7 +241,7 @@ async def _change(
             raise _Refused("phone_taken", "phones")
         await release_phones(session, customer.id, keep=values["phones"])
     events = customer.update(values, chunk.at, chunk.cause)
-    if row.employee_id is not None:
+    if row.employee_id is not None or "manager_id" in row.values:  # a cleared cell leaves nobody responsible (M5)
         events += customer.set_manager(row.employee_id, False, chunk.at, chunk.cause)
     return events
 
@@ -252,7 +252,7 @@ def _stale(customer: Customer, row: ConfirmedRow, values: dict[str, Any]) -> dic
     current: dict[str, Any] = {}
     for name, shown in row.old.items():
         now = state.get(name)
-        wanted = row.values.get(name) if name != "manager_id" else str(row.employee_id)
+        wanted = str(row.employee_id) if name == "manager_id" and row.employee_id else row.values.get(name)
         if now != shown and now != wanted:
             current[name] = now
     return current

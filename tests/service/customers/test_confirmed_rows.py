@@ -148,6 +148,16 @@ async def test_a_responsible_person_in_a_row_is_a_transfer(team: Team) -> None:
     assert (told.state.manager_id, told.cause.kind, told.cause.id) == (team.ids["chi"], "import", str(event.import_id))
 
 
+async def test_a_cleared_responsible_person_leaves_nobody(team: Team) -> None:
+    """M5, M8: `#CLEAR` in the responsible person's column unassigns."""
+    customer = await team.create(team.binh)
+    row = change(2, customer, {"manager_id": None}, {"manager_id": customer["manager_id"]})
+    await team.harness.deliver(confirmed(team, row))
+    assert [row.outcome for row in (await result(team)).rows] == ["updated"]
+    [told] = await team.harness.told(CustomerManagerChanged)
+    assert told.state.manager_id is None
+
+
 async def test_a_locked_referral_is_an_error_of_its_row_and_phones_stay(team: Team) -> None:
     """C5, M7: a refused row changes nothing, not even its phones."""
     relationships = {r["key"]: r["id"] for r in (await team.binh.get("/api/v1/relationships")).json()["items"]}
