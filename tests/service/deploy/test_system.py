@@ -26,7 +26,8 @@ import json, os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 NAME, COMMAND = __spec__.name.split(".")[1], sys.argv[1]
-print(NAME, *sys.argv[1:], flush=True)
+# One write a line: five of these share a log, and unbuffered words of theirs would mix.
+os.write(1, (" ".join((NAME, *sys.argv[1:])) + os.linesep).encode())
 
 
 class Handler(BaseHTTPRequestHandler):
