@@ -5,7 +5,7 @@ letter and nothing else, whatever a stranger wrote.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -118,7 +118,7 @@ def decode(
     event = _event(cls, value)
     if event.key != text_key:
         raise Undecodable(f"the key is not the body's id {event.key}")
-    return replace(_envelope(named, text_key), event=event)
+    return _envelope(named, text_key, event)
 
 
 def _event(cls: type[Event], value: bytes) -> Event:
@@ -139,14 +139,14 @@ def _holds_nul(value: object) -> bool:
     return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
-def _envelope(named: dict[str, str], key: str) -> Envelope[Event]:
+def _envelope(named: dict[str, str], key: str, event: Event) -> Envelope[Event]:
     depth = named.get("ce_automationdepth", "0")
     return Envelope(
         id=named["ce_id"],
         source=named["ce_source"],
         type=named["ce_type"],
         key=key,
-        event=None,
+        event=event,
         time=_time(named.get("ce_time")),
         correlation_id=named.get("ce_correlationid"),
         traceparent=named.get("traceparent"),

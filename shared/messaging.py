@@ -42,8 +42,9 @@ Check = Callable[[Envelope[Any], Any], None]
 class Subscription:
     """One consumed topic and what to do with its batches.
 
-    `once` filters repeated events by the inbox; state topics rely on versions instead. What `check`
-    refuses is a dead letter at once: it costs its neighbours neither a retry nor a halved batch.
+    `once` filters repeated events by the inbox; state topics rely on versions instead, and a command may
+    know repetitions by an id of its own. What `check` refuses is a dead letter at once: it costs its
+    neighbours neither a retry nor a halved batch.
     """
 
     topic: Topic
@@ -59,9 +60,12 @@ class Subscription:
         return envelope
 
 
-def consumes(topic: Topic, check: Check | None = None) -> Callable[[Handler], Subscription]:
-    """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit."""
-    return lambda handle: Subscription(topic, handle, once=not topic.holds_state, check=check)
+def consumes(topic: Topic, check: Check | None = None, once: bool | None = None) -> Callable[[Handler], Subscription]:
+    """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit.
+
+    By default facts are filtered by the inbox; `once=False` is for a handler whose effects repeat without harm.
+    """
+    return lambda handle: Subscription(topic, handle, not topic.holds_state if once is None else once, check)
 
 
 def subscriptions_in(module: ModuleType) -> list[Subscription]:

@@ -9,7 +9,6 @@ from services.interactions.commands.recording import record_facts
 from services.interactions.domain.facts import ledger_fact, require_legal
 from shared.contracts.customers import CUSTOMERS
 from shared.contracts.directory import DIRECTORY
-from shared.contracts.documents import DocumentReported
 from shared.contracts.events import Event
 from shared.contracts.interactions import INGEST, InteractionFactReported
 from shared.contracts.work import AUTOMATION_ACTIONS, AutomationActionDecided
@@ -31,13 +30,13 @@ def require_reportable(envelope: Envelope[Event], settings: IngestSettings) -> N
     """Raises Undecodable for what strangers may not report: unknown sources, facts that cannot be (I13)."""
     if envelope.source not in settings.ingest_sources:
         raise Undecodable(f"source {envelope.source} may not report interactions")
-    if isinstance(envelope.event, DocumentReported):
-        raise Undecodable("documents are not taken yet: replay this record once they are")
     if isinstance(envelope.event, InteractionFactReported):
         try:
             require_legal(envelope.event, datetime.now(UTC))
         except Invalid as error:
             raise Undecodable("; ".join(f"{part.pointer}: {part.detail}" for part in error.errors)) from None
+    else:
+        raise Undecodable("documents are not taken yet: replay this record once they are")
 
 
 def require_known_action(envelope: Envelope[Event], settings: object) -> None:
@@ -58,9 +57,9 @@ async def on_directory(session: Session, envelopes: Sequence[Envelope[Event]]) -
     await apply_employees(session, envelopes)
 
 
-@consumes(INGEST, check=require_reportable)
+@consumes(INGEST, check=require_reportable, once=False)
 async def on_ingest(session: Session, envelopes: Sequence[Envelope[InteractionFactReported]]) -> None:
-    """Take connectors' facts into the ledger, for any customer (I12, I13)."""
+    """Take connectors' facts into the ledger, for any customer; it knows a fact by what it says (I12, I13)."""
     reported = [(e.event, e.source, e.origin(Actor("service", e.source))) for e in envelopes if e.event is not None]
     facts = [ledger_fact(event, source) for event, source, _ in reported]
     await record_facts(session, facts, [origin for _, _, origin in reported])

@@ -2,66 +2,119 @@
 
 A change of a thousand summaries is one statement; building each event in Python would cost more than
 the change itself. Each statement names its changed summaries `changed` (with `CHANGED` as what it
-returns) and what they come from `origins`, and ends with `OUTBOX`. Rows enter the outbox behind the
-lock of their summary, so that the order of ids is the order of versions.
+returns), what they come from `causes`, and ends with `OUTBOX`. Rows enter the outbox behind the lock
+of their summary, so that the order of ids is the order of versions.
 """
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import msgspec
 
-from shared.contracts.interactions import SUMMARIES, InteractionSummaryChanged
-from shared.envelope import CONTENT_TYPE, Origin, origin_headers
+from services.interactions.domain.facts import LedgerFact
+from shared.contracts.interactions import SUMMARIES, InteractionRecorded, InteractionSummaryChanged
+from shared.envelope import CONTENT_TYPE, Origin, new_id, origin_headers
 
 SOURCE = "/rapport/interactions"
 
 CHANGED = """
     new.customer_id, new.erased, new.version, coalesce(old.version, 0) AS version_before, new.as_of, new.ruleset,
-    new.interaction_count, contact_json(new.last_contact) AS last_contact, contact_json(new.two_way) AS two_way,
-    old.interaction_count AS count_before,
-    contact_json(old.last_contact) AS last_contact_before, contact_json(old.two_way) AS two_way_before
+    new.interaction_count, new.last_contact, new.two_way, old.interaction_count AS count_before,
+    old.last_contact AS last_contact_before, old.two_way AS two_way_before
 """
 """What an INSERT or UPDATE of `summary` returns to be told."""
 
-_EQUAL = """array_remove(ARRAY[
-    CASE WHEN interaction_count = count_before THEN 'interaction_count' END,
-    CASE WHEN last_contact IS NOT DISTINCT FROM last_contact_before THEN 'last_contact' END,
-    CASE WHEN two_way IS NOT DISTINCT FROM two_way_before THEN 'last_two_way_contact' END
-], NULL)"""
 
-_BEFORE = f"""CASE WHEN version_before = 0 THEN '{{}}' ELSE jsonb_build_object(
-    'interaction_count', count_before,
-    'last_contact', last_contact_before,
-    'last_two_way_contact', two_way_before
-) - {_EQUAL} END"""
+_DIFFERING = {
+    "interaction_count": ("interaction_count <> count_before", "count_before"),
+    "last_contact": (
+        "last_contact IS DISTINCT FROM last_contact_before",
+        "coalesce(contact_json(last_contact_before)::text, 'null')",
+    ),
+    "last_two_way_contact": (
+        "two_way IS DISTINCT FROM two_way_before",
+        "coalesce(contact_json(two_way_before)::text, 'null')",
+    ),
+}
+"""What a summary tells: when it differs from before, and its old value as JSON."""
+
+
+def _joined(parts: Iterable[tuple[str, str]]) -> str:
+    """JSON texts joined by commas, each where its condition holds; of a first event nothing differs."""
+    cases = (f"CASE WHEN version_before > 0 AND {differs} THEN {text} END" for differs, text in parts)
+    return f"concat_ws(',', {', '.join(cases)})"
+
+
+_CHANGED_NAMES = _joined((differs, f"'\"{name}\"'") for name, (differs, _) in _DIFFERING.items())
+_OLD_VALUES = _joined((differs, f"'\"{name}\":' || {old}") for name, (differs, old) in _DIFFERING.items())
 
 SUMMARY_EVENTS = f"""
-    SELECT customer_id, '{SUMMARIES.name}' AS topic, '{InteractionSummaryChanged.ce_type}' AS type, origin,
-        json_build_object(
-            'version', version,
-            'state', json_build_object(
-                'customer_id', customer_id, 'interaction_count', interaction_count, 'last_contact', last_contact,
-                'last_two_way_contact', two_way, 'as_of', instant(as_of), 'ruleset', ruleset),
-            'changed', to_json(ARRAY(SELECT jsonb_object_keys(before))),
-            'before', before,
-            'cause', json_build_object(
-                'kind', CASE origin->>'ce_actorkind' WHEN 'user' THEN 'user' ELSE 'system' END,
-                'id', origin->>'ce_actorid')
-        ) AS body
-    FROM (SELECT *, {_BEFORE} AS before FROM changed JOIN origins USING (customer_id)) AS told
+    SELECT event_id, customer_id, '{SUMMARIES.name}' AS topic, '{InteractionSummaryChanged.ce_type}' AS type,
+        format(
+            '{{"version":%s,"state":{{"customer_id":"%s","interaction_count":%s,"last_contact":%s,'
+            '"last_two_way_contact":%s,"as_of":"%s","ruleset":%s}},"changed":[%s],"before":{{%s}},'
+            '"cause":{{"kind":"%s","id":%s}}}}',
+            version, customer_id, interaction_count,
+            coalesce(contact_json(last_contact)::text, 'null'), coalesce(contact_json(two_way)::text, 'null'),
+            instant(as_of), ruleset, {_CHANGED_NAMES}, {_OLD_VALUES},
+            CASE headers->>'ce_actorkind' WHEN 'user' THEN 'user' ELSE 'system' END,
+            to_json(headers->>'ce_actorid')
+        ) AS body,
+        headers || jsonb_build_object(
+            'ce_id', event_id, 'ce_type', '{InteractionSummaryChanged.ce_type}', 'ce_subject', customer_id) AS headers
+    FROM changed JOIN causes USING (customer_id)
     WHERE version > version_before
 """
-"""An event for every changed summary whose version was raised."""
+"""An event for every changed summary whose version was raised; `causes` has its id and headers."""
 
-OUTBOX = f"""
+OUTBOX = """
     INSERT INTO outbox (event_id, topic, aggregatetype, aggregateid, type, payload, headers)
-    SELECT event_id, topic, substr(topic, 5), customer_id::text, type, convert_to(body::text, 'UTF8'),
-        jsonb_build_object(
-            'content-type', '{CONTENT_TYPE}', 'ce_specversion', '1.0', 'ce_id', event_id, 'ce_source', '{SOURCE}',
-            'ce_type', type, 'ce_time', instant(clock_timestamp()), 'ce_subject', customer_id) || origin
-    FROM (SELECT uuidv7() AS event_id, * FROM events) AS numbered
+    SELECT event_id, topic, substr(topic, 5), customer_id::text, type, convert_to(body, 'UTF8'), headers
+    FROM events
 """
-"""Put `events` (customer_id, topic, type, origin, body) into the outbox."""
+"""Put `events` (event_id, customer_id, topic, type, body, headers) into the outbox."""
 
 
-def origin_json(origin: Origin) -> str:
-    """What an event comes from, as the statements take it: the headers that say so."""
-    return msgspec.json.encode(origin_headers(origin)).decode()
+RECORDED_END = """
+    ',"recorded_at":"' || instant(recorded_at) || '","contribution":' || contribution || ',"rule":"' || rule || '"}'
+"""
+"""What the statement adds to the beginning of a recorded fact's event."""
+
+
+def headers_json(origin: Origin) -> str:
+    """The headers that all events of one origin share, as the statements take them."""
+    return msgspec.json.encode(_headers(origin)).decode()
+
+
+def recorded_parts(fact: LedgerFact, origin: Origin) -> tuple[object, str, str]:
+    """Id, headers and beginning of the event that tells a fact; the statement adds what only it knows."""
+    event_id = new_id()
+    headers = {
+        **_headers(origin),
+        "ce_id": event_id,
+        "ce_type": InteractionRecorded.ce_type,
+        "ce_subject": fact.customer_id,
+    }
+    body = {
+        "row_id": fact.row_id,
+        "customer_id": fact.customer_id,
+        "kind": fact.kind,
+        "source_system": fact.source_system,
+        "source_id": fact.source_id,
+        "fact": fact.fact,
+        "direction": fact.direction,
+        "occurred_at": fact.occurred_at,
+        "actor": {"kind": origin.actor.kind, "id": origin.actor.id, "permissions": ()},
+    }
+    beginning = msgspec.json.encode(body).removesuffix(b"}").decode()
+    return event_id, msgspec.json.encode(headers).decode(), beginning
+
+
+def _headers(origin: Origin) -> dict[str, object]:
+    return {
+        "content-type": CONTENT_TYPE,
+        "ce_specversion": "1.0",
+        "ce_source": SOURCE,
+        "ce_time": datetime.now(UTC),
+        **origin_headers(origin),
+    }

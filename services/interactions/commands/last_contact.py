@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, origin_json
+from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, headers_json
 from services.interactions.domain.facts import EARLIEST
 from shared import outbox
 from shared.access import require_may_change
@@ -33,7 +33,7 @@ changed AS (
     FROM said WHERE customer_id = $1
     RETURNING {CHANGED}
 ),
-origins AS (SELECT $1 AS customer_id, $5::jsonb AS origin),
+causes AS (SELECT $1 AS customer_id, uuidv7() AS event_id, $5::jsonb AS headers),
 events AS ({SUMMARY_EVENTS}),
 told AS ({OUTBOX})
 SELECT 1
@@ -57,5 +57,5 @@ async def set_last_contact(
     if expected_version not in (None, row.version):
         raise VersionConflict
     await run(session, _KEEP, customer_id, at, now, actor.kind, actor.id)
-    await run(session, _SET, customer_id, at, now, actor.employee_id, origin_json(outbox.origin(session)))
+    await run(session, _SET, customer_id, at, now, actor.employee_id, headers_json(outbox.origin(session)))
     outbox.written_by_statement(session)

@@ -7,15 +7,22 @@ each takes its locks in the order of ids, facts before rows before summaries.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
-from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, origin_json
+from services.interactions.commands.announcements import (
+    CHANGED,
+    OUTBOX,
+    RECORDED_END,
+    SUMMARY_EVENTS,
+    recorded_parts,
+)
 from services.interactions.commands.summaries import drop_facts, recount
 from services.interactions.domain.facts import LedgerFact
 from shared import outbox, telemetry
 from shared.contracts.interactions import INTERACTIONS, InteractionRecorded
 from shared.database import Session, run
-from shared.envelope import Origin
+from shared.envelope import Origin, new_id
 
 
 def _contact(at: str) -> str:
@@ -36,26 +43,6 @@ MERGED = """
         max(occurred_at) FILTER (WHERE fact = 'deleted')"""
 """Facts of one row merged: occurred_at, last_fact_at, outcome, sent_at, read_at, received_at, deleted_at."""
 
-# Two reports of the same fact may differ in direction alone; which one came first must not matter.
-_GIVEN = """
-given AS MATERIALIZED (
-    SELECT customer_id, row_id, mail_id, fact_id, kind, source_system, source_id, link, employee_id, fact, direction,
-        occurred_at, data::jsonb AS data, origin::jsonb AS origin
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[], $14::text[])
-         AS given(customer_id, row_id, mail_id, fact_id, kind, source_system, source_id, link, employee_id, fact,
-                  direction, occurred_at, data, origin)
-),
-origins AS (SELECT customer_id, any_value(origin) AS origin FROM given GROUP BY customer_id),
-fresh AS (
-    INSERT INTO fact AS stored (customer_id, row_id, id, fact, link, direction, occurred_at, data)
-    SELECT customer_id, row_id, fact_id, fact, link, direction, occurred_at, data
-    FROM given ORDER BY customer_id, row_id, fact_id
-    ON CONFLICT (customer_id, row_id, id) DO UPDATE SET direction = excluded.direction
-        WHERE stored.direction < excluded.direction
-    RETURNING new.id, new.recorded_at, old.id IS NULL AS is_new
-)"""
-
 _CLICKS = """
 clicks AS (
     INSERT INTO ledger AS stored (customer_id, id, mail_id, kind, source_system, source_id, link, employee_id,
@@ -69,6 +56,14 @@ clicks AS (
         clicked_at = greatest(stored.clicked_at, excluded.clicked_at)
     RETURNING new.customer_id, new.id, new.mail_id, new.source_system, new.source_id, new.employee_id, new.clicked_at,
         old.id IS NULL AS first_seen
+)"""
+
+# Without a click this part of the statement would do nothing, which for a single fact takes a fifth of the time.
+_NO_CLICKS = """
+clicks AS (
+    SELECT customer_id, row_id AS id, mail_id, source_system, source_id, employee_id, occurred_at AS clicked_at,
+        true AS first_seen
+    FROM given WHERE false
 )"""
 
 # A click's news for its e-mail (the latest click, one link more) merge with the e-mail's own facts.
@@ -144,30 +139,57 @@ changed AS (
 
 _EVENTS = f"""
 events AS (
-    SELECT given.customer_id, '{INTERACTIONS.name}' AS topic, '{InteractionRecorded.ce_type}' AS type, given.origin,
-        json_build_object(
-            'row_id', given.row_id, 'customer_id', given.customer_id, 'kind', given.kind,
-            'source_system', given.source_system, 'source_id', given.source_id, 'fact', given.fact,
-            'direction', given.direction, 'occurred_at', instant(given.occurred_at),
-            'recorded_at', instant(fresh.recorded_at),
-            'contribution', CASE WHEN mail_id IS NULL THEN contribution ELSE link_contribution END,
-            'rule', CASE WHEN mail_id IS NULL THEN rule ELSE 'I3' END,
-            'actor', json_build_object(
-                'kind', origin->>'ce_actorkind', 'id', origin->>'ce_actorid', 'permissions', '[]'::json)
-        ) AS body
-    FROM fresh
-    JOIN given ON given.fact_id = fresh.id
-    JOIN entries ON entries.customer_id = given.customer_id AND entries.id = coalesce(given.mail_id, given.row_id)
-    WHERE is_new AND given.customer_id NOT IN (SELECT customer_id FROM changed WHERE erased)
+    SELECT event_id, customer_id, '{INTERACTIONS.name}' AS topic, '{InteractionRecorded.ce_type}' AS type,
+        beginning || {RECORDED_END} AS body, headers::jsonb AS headers
+    FROM (
+        SELECT given.customer_id, event_id, headers, beginning, recorded_at,
+            CASE WHEN mail_id IS NULL THEN contribution ELSE link_contribution END AS contribution,
+            CASE WHEN mail_id IS NULL THEN rule ELSE 'I3' END AS rule
+        FROM fresh
+        JOIN given ON given.fact_id = fresh.id
+        JOIN entries ON entries.customer_id = given.customer_id AND entries.id = coalesce(mail_id, row_id)
+        WHERE is_new AND given.customer_id NOT IN (SELECT customer_id FROM changed WHERE erased)
+    ) AS recorded
     UNION ALL
     {SUMMARY_EVENTS}
 ),
 told AS ({OUTBOX})"""
 
-_RECORD = f"""
-WITH {_GIVEN},{_CLICKS},{_ENTRIES},{_SUMMARIES},{_EVENTS}
+
+# Two reports of the same fact may differ in direction alone; which one came first must not matter.
+def _given(condition: str) -> str:
+    return f"""
+given AS MATERIALIZED (
+    SELECT *
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[],
+                $14::uuid[], $15::text[], $16::text[], $17::uuid[])
+         AS given(customer_id, row_id, mail_id, fact_id, kind, source_system, source_id, link, employee_id, fact,
+                  direction, occurred_at, data, event_id, headers, beginning, summary_event_id)
+    WHERE {condition}
+),
+causes AS (
+    SELECT customer_id, any_value(summary_event_id) AS event_id, any_value(headers)::jsonb AS headers
+    FROM given GROUP BY customer_id
+),
+fresh AS (
+    INSERT INTO fact AS stored (customer_id, row_id, id, fact, link, direction, occurred_at, data)
+    SELECT customer_id, row_id, fact_id, fact, link, direction, occurred_at, data::jsonb
+    FROM given ORDER BY customer_id, row_id, fact_id
+    ON CONFLICT (customer_id, row_id, id) DO UPDATE SET direction = excluded.direction
+        WHERE stored.direction < excluded.direction
+    RETURNING new.id, new.recorded_at, old.id IS NULL AS is_new
+)"""
+
+
+@cache
+def _record(condition: str, with_clicks: bool) -> str:
+    """The statement, for facts of those customers only of which the condition holds."""
+    return f"""
+WITH {_given(condition)},{_CLICKS if with_clicks else _NO_CLICKS},{_ENTRIES},{_SUMMARIES},{_EVENTS}
 SELECT
-    ARRAY(SELECT id FROM fresh WHERE is_new) AS fresh,
+    ARRAY(SELECT customer_id FROM causes) AS customers,
+    ARRAY(SELECT id FROM fresh WHERE is_new) AS facts,
     ARRAY(SELECT id FROM clicks WHERE first_seen UNION ALL SELECT id FROM entries WHERE first_seen) AS new_rows,
     ARRAY(SELECT customer_id FROM gains WHERE taken_back) AS taken_back,
     ARRAY(SELECT customer_id FROM changed WHERE erased) AS erased
@@ -175,14 +197,32 @@ SELECT
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What a batch brought: ids of the facts that were new, and of the rows that began with them."""
+class About:
+    """Facts about which customers are taken: a condition on `given.customer_id`.
 
+    Its parameters are numbered from `FIRST_PARAMETER`.
+    """
+
+    condition: str
+    parameters: tuple[object, ...] = ()
+
+
+FIRST_PARAMETER = 18
+EVERYBODY = About("true")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a batch brought: the customers it was taken for, the facts that were new, the rows they began."""
+
+    customers: frozenset[UUID] = frozenset()
     facts: frozenset[UUID] = frozenset()
     rows: frozenset[UUID] = frozenset()
 
 
-async def record_facts(session: Session, facts: Sequence[LedgerFact], origins: Sequence[Origin]) -> Recorded:
+async def record_facts(
+    session: Session, facts: Sequence[LedgerFact], origins: Sequence[Origin], about: About = EVERYBODY
+) -> Recorded:
     """Take facts into the ledger, each with what it comes from; repetitions change nothing.
 
     Facts of erased customers are dropped and counted in a metric (I12).
@@ -190,16 +230,17 @@ async def record_facts(session: Session, facts: Sequence[LedgerFact], origins: S
     given = _once_each(facts, origins)
     if not given:
         return Recorded()
-    fresh, rows, taken_back, erased = (await run(session, _RECORD, *map(list, zip(*given, strict=True)))).one()
-    if fresh:
+    statement = _record(about.condition, any(fact.mail_id is not None for fact in facts))
+    row = (await run(session, statement, *map(list, zip(*given, strict=True)), *about.parameters)).one()
+    if row.facts:
         outbox.written_by_statement(session)
-    if erased:
-        await drop_facts(session, erased)
-        dropped = sum(1 for fact in facts if fact.customer_id in set(erased))
+    if row.erased:
+        await drop_facts(session, row.erased)
+        dropped = sum(1 for fact in facts if fact.customer_id in set(row.erased))
         telemetry.FACTS_DROPPED.labels("interactions").inc(dropped)
-    if taken_back:
-        await recount(session, taken_back, origins[0])
-    return Recorded(frozenset(fresh), frozenset(rows))
+    if row.taken_back:
+        await recount(session, row.taken_back, origins[0])
+    return Recorded(frozenset(row.customers), frozenset(row.facts), frozenset(row.new_rows))
 
 
 def _once_each(facts: Sequence[LedgerFact], origins: Sequence[Origin]) -> list[tuple[object, ...]]:
@@ -209,4 +250,4 @@ def _once_each(facts: Sequence[LedgerFact], origins: Sequence[Origin]) -> list[t
         known = once.get(fact.fact_id)
         if known is None or (known[0].direction or "") < (fact.direction or ""):
             once[fact.fact_id] = (fact, origin)
-    return [(*fact, origin_json(origin)) for fact, origin in once.values()]
+    return [(*fact, *recorded_parts(fact, origin), new_id()) for fact, origin in once.values()]

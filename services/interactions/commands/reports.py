@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.interactions.commands.recording import record_facts
+from services.interactions.commands.recording import FIRST_PARAMETER, About, record_facts
 from services.interactions.domain.facts import OWN_SYSTEM, LedgerFact, Reported, ledger_fact, require_legal
 from shared import outbox
-from shared.access import visible_customers
-from shared.database import Session, run
+from shared.access import visible_sql
+from shared.database import Session
 from shared.errors import Forbidden, NotFound, RapportError
 from shared.identity import INGEST_INTERACTIONS, Actor
 
@@ -36,16 +36,14 @@ async def report_facts(
     """
     system, now = source_system(actor), datetime.now(UTC)
     facts = [_checked(actor, system, item, now) for item in reported]
-    named = {fact.customer_id for fact in facts if isinstance(fact, LedgerFact)}
-    seen = await _reportable_customers(session, actor, named)
-    accepted = [fact for fact in facts if isinstance(fact, LedgerFact) and fact.customer_id in seen]
-    recorded = await record_facts(session, accepted, [outbox.origin(session)] * len(accepted))
+    accepted = [fact for fact in facts if isinstance(fact, LedgerFact)]
+    recorded = await record_facts(session, accepted, [outbox.origin(session)] * len(accepted), _about(actor))
     fresh, new_rows = set(recorded.facts), set(recorded.rows)
     outcomes: list[FactOutcome] = []
     for fact in facts:
         if isinstance(fact, RapportError):
             outcomes.append(FactOutcome("failed", error=fact.code))
-        elif fact.customer_id not in seen:
+        elif fact.customer_id not in recorded.customers:
             outcomes.append(FactOutcome("failed", error=NotFound.code))
         else:
             outcomes.append(FactOutcome(_status(fact, fresh, new_rows), fact.row_id))
@@ -74,18 +72,15 @@ def _checked(actor: Actor, system: str, reported: Reported | RapportError, now: 
     return ledger_fact(reported, system, actor.employee_id)
 
 
-async def _reportable_customers(session: Session, actor: Actor, customer_ids: set[UUID]) -> set[UUID]:
+def _about(actor: Actor) -> About:
     """A service reports about any customer there is, deleted ones too (I12); employees about those they see."""
-    if not customer_ids:
-        return set()
+    condition, parameters = "customer.state <> 'erased'", []
     if actor.employee_id is not None:
-        return await visible_customers(session, actor, customer_ids)
-    found = await run(
-        session,
-        "SELECT id FROM customer WHERE id = ANY($1::uuid[]) AND state <> 'erased'",
-        list(customer_ids),
+        visible, parameters = visible_sql(actor, "customer", FIRST_PARAMETER)
+        condition = f"customer.state = 'active' AND {visible}"
+    return About(
+        f"EXISTS (SELECT FROM customer WHERE customer.id = given.customer_id AND {condition})", tuple(parameters)
     )
-    return set(found.scalars())
 
 
 def _status(fact: LedgerFact, fresh: set[UUID], new_rows: set[UUID]) -> str:

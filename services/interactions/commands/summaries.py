@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, origin_json
+from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, headers_json
 from shared import outbox
 from shared.contracts.events import Topic
 from shared.contracts.interactions import SUMMARIES
@@ -60,7 +60,7 @@ changed AS (
     )
     RETURNING {CHANGED}
 ),
-origins AS (SELECT customer_id, $2::jsonb AS origin FROM changed),
+causes AS (SELECT customer_id, uuidv7() AS event_id, $2::jsonb AS headers FROM changed),
 events AS ({SUMMARY_EVENTS}),
 told AS ({OUTBOX})
 SELECT count(*) FROM changed
@@ -82,7 +82,7 @@ changed AS (
         count_before, last_contact_before, two_way_before
     FROM raised
 ),
-origins AS (SELECT customer_id, $3::jsonb AS origin FROM locked),
+causes AS (SELECT customer_id, uuidv7() AS event_id, $3::jsonb AS headers FROM locked),
 events AS ({SUMMARY_EVENTS}),
 told AS ({OUTBOX})
 SELECT count(*), (SELECT customer_id FROM locked ORDER BY customer_id DESC LIMIT 1) FROM locked
@@ -101,7 +101,7 @@ async def recount(session: Session, customer_ids: Sequence[UUID], origin: Origin
     """Count customers again from their ledger rows; answers how many summaries differed."""
     await lock_summaries(session, customer_ids)
     outbox.written_by_statement(session)
-    return (await run(session, _RECOUNT, customer_ids, origin_json(origin))).scalar_one()
+    return (await run(session, _RECOUNT, customer_ids, headers_json(origin))).scalar_one()
 
 
 async def lock_summaries(session: Session, customer_ids: Sequence[UUID]) -> None:
@@ -121,10 +121,10 @@ async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
     """
     if topic is not SUMMARIES:
         return 0
-    origin = origin_json(replace(outbox.origin(session), replayed=True))
+    headers = headers_json(replace(outbox.origin(session), replayed=True))
     total, last, count = 0, None, REPUBLISH_CHUNK
     while count == REPUBLISH_CHUNK:
-        count, last = (await run(session, _REPUBLISH, last, int(raise_version), origin)).one()
+        count, last = (await run(session, _REPUBLISH, last, int(raise_version), headers)).one()
         total += count
     outbox.written_by_statement(session)
     for customer_id in (await run(session, "SELECT customer_id FROM summary WHERE erased")).scalars():

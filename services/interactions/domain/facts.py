@@ -95,12 +95,13 @@ def ledger_fact(reported: Reported, source_system: str, employee_id: UUID | None
     """A legal fact as the ledger takes it. `received` implies inbound."""
     customer_id, kind, source_id = reported.customer_id, reported.kind, reported.source_id
     is_click = kind == "email_click"
+    occurred_at = reported.occurred_at.astimezone(UTC)
     row = _row_id(customer_id, kind, source_system, source_id, (reported.link or "") if is_click else "")
     return LedgerFact(
         customer_id,
         row,
         _row_id(customer_id, "email", source_system, source_id, "") if is_click else None,
-        _fact_id(row, reported.fact, reported.link, reported.occurred_at),
+        _fact_id(row, reported.fact, reported.link, occurred_at),
         kind,
         source_system,
         source_id,
@@ -108,19 +109,20 @@ def ledger_fact(reported: Reported, source_system: str, employee_id: UUID | None
         employee_id,
         reported.fact,
         "inbound" if reported.fact == "received" else reported.direction,
-        reported.occurred_at,
+        occurred_at,
         None if reported.data is None else _json(reported.data).decode(),
     )
 
 
 def created_fact(customer_id: UUID, created_at: datetime) -> LedgerFact:
     """That a customer was created: derived from its state, never from having seen an event (I1)."""
+    occurred_at = created_at.astimezone(UTC)
     row = _row_id(customer_id, CREATED, OWN_SYSTEM, str(customer_id), "")
     return LedgerFact(
         customer_id,
         row,
         None,
-        _fact_id(row, CREATED, None, created_at),
+        _fact_id(row, CREATED, None, occurred_at),
         CREATED,
         OWN_SYSTEM,
         str(customer_id),
@@ -128,7 +130,7 @@ def created_fact(customer_id: UUID, created_at: datetime) -> LedgerFact:
         None,
         CREATED,
         None,
-        created_at,
+        occurred_at,
         None,
     )
 
@@ -139,7 +141,8 @@ def _row_id(customer_id: UUID, kind: str, source_system: str, source_id: str, li
 
 
 def _fact_id(row_id: UUID, fact: str, link: str | None, occurred_at: datetime) -> UUID:
-    return uuid5(row_id, f"{fact}\0{link or ''}\0{occurred_at.astimezone(UTC).isoformat()}")
+    """`occurred_at` is in UTC, so that another zone's writing of the same moment is the same fact."""
+    return uuid5(row_id, f"{fact}\0{link or ''}\0{occurred_at.isoformat()}")
 
 
 def _json(data: dict[str, Any]) -> bytes:

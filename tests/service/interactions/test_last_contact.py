@@ -51,7 +51,7 @@ async def test_a_contact_says_by_whom_and_through_what(world: World):
     """L6: the caller, the kind and the item; a connector's contact is nobody's."""
     await world.report(world.fact("call", "answered", 1, "c7"), by=world.seller)
     assert (await world.summary())["last_contact"] == {
-        "at": at(1).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "at": at(1).isoformat().replace("+00:00", "Z"),
         "kind": "call",
         "employee_id": str(world.seller_id),
         "source_system": f"rapport/{world.seller_id}",

@@ -13,8 +13,9 @@ branch_labels = None
 depends_on = None
 
 _TYPES = """
-CREATE FUNCTION instant(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+-- A moment as RFC 3339 in UTC, whatever the session's zone. (to_char takes three times as long.)
+CREATE FUNCTION instant(at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (to_json(at AT TIME ZONE 'UTC') #>> '{}') || 'Z';
 
 -- The latest of opposing facts, compared by time, then by fact id: greatest() merges two of them.
 CREATE TYPE outcome AS (at timestamptz, fact_id uuid, fact text COLLATE "C", direction text COLLATE "C");
@@ -34,8 +35,8 @@ CREATE FUNCTION later(one contact, other contact) RETURNS contact LANGUAGE sql I
 RETURN greatest(one, other);
 CREATE AGGREGATE latest(contact) (sfunc = later, stype = contact, combinefunc = later, parallel = safe);
 
-CREATE FUNCTION contact_json(contact contact) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN (contact).at IS NOT NULL THEN jsonb_build_object(
+CREATE FUNCTION contact_json(contact contact) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN (contact).at IS NOT NULL THEN json_build_object(
     'at', instant((contact).at), 'kind', (contact).kind, 'employee_id', (contact).employee_id,
     'source_system', (contact).source_system, 'source_id', (contact).source_id
 ) END;
