@@ -31,9 +31,13 @@ FAULT_PAUSE_MAX_SECONDS = 5.0
 KEPT_TOPICS = [t.name for t in TOPICS if t.cleanup == "delete" and t.name not in ("crm.imports", "crm.import-results")]
 """Fact topics whose sent rows rest in `outbox_sent` for `resend`; imports resume from their own rows."""
 
+_IN_ORDER = {"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off"}
+"""Read the outbox by its key. It is empty whenever statistics are taken, so that the planner, left to itself,
+reads and sorts all of a backlog, dead rows too, for every batch."""
+
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('rapport-relay'))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('rapport-relay'))"
-_NEXT = "SELECT id, topic, aggregateid, payload, headers FROM outbox ORDER BY id LIMIT $1"
+NEXT = "SELECT id, topic, aggregateid, payload, headers FROM outbox ORDER BY id LIMIT $1"
 _DONE = """
 WITH gone AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]) RETURNING *)
 INSERT INTO outbox_sent (id, event_id, topic, aggregatetype, aggregateid, type, payload, headers, created_at)
@@ -83,8 +87,7 @@ class Relay:
                 pause = min(pause * 2, FAULT_PAUSE_MAX_SECONDS)
 
     async def _lead_when_possible(self) -> None:
-        url = driver_url(self._settings.database_url.get_secret_value())
-        connection = await asyncpg.connect(url, **connect_arguments(self._settings))
+        connection = await connect(self._settings)
         try:
             while not await connection.fetchval(_LOCK):
                 if await self._wait(LEADER_POLL_SECONDS):
@@ -127,7 +130,7 @@ class Relay:
         Rows behind a refused one of their key stay with it and go again: else the older would come
         last, and compaction keeps what comes last.
         """
-        rows = await connection.fetch(_NEXT, self._settings.outbox_batch)
+        rows = await connection.fetch(NEXT, self._settings.outbox_batch)
         self.last_progress = time.monotonic()
         if not rows:
             return 0
@@ -157,6 +160,13 @@ class Relay:
             await asyncio.wait_for(event.wait(), seconds)
         self._woken.clear()
         return self._stopping.is_set()
+
+
+async def connect(settings: Settings) -> asyncpg.Connection:
+    """The relay's own connection: it holds a lock of its session, and reads the outbox in order."""
+    arguments = connect_arguments(settings)
+    arguments["server_settings"] |= _IN_ORDER
+    return await asyncpg.connect(driver_url(settings.database_url.get_secret_value()), **arguments)
 
 
 def _done_with(rows: Sequence[Any], results: Sequence[Any]) -> list[int]:
