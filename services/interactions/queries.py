@@ -17,6 +17,9 @@ from shared.identity import DELETE, Actor
 MAX_FACTS_SHOWN = 100
 """Of a row with more facts (an e-mail opened every day) the latest are shown."""
 
+LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+"""Behind every id: where the first page begins."""
+
 
 @dataclass(frozen=True)
 class VisibleCustomer:
@@ -50,7 +53,8 @@ FROM summary WHERE customer_id = $1 AND known AND NOT erased
 _ROWS = f"""
 SELECT json_build_object(
     'id', entry.id, 'customer_id', entry.customer_id, 'kind', entry.kind, 'source_system', entry.source_system,
-    'source_id', entry.source_id, 'link', entry.link, 'direction', (entry.outcome).direction,
+    'source_id', entry.source_id, 'link', entry.link,
+    'direction', coalesce((entry.outcome).direction, CASE WHEN entry.received_at IS NOT NULL THEN 'inbound' END),
     'employee_id', entry.employee_id, 'occurred_at', instant(entry.occurred_at),
     'last_fact_at', instant(entry.last_fact_at),
     'contribution', coalesce(mail.link_contribution, entry.contribution), 'rule', entry.rule, 'ruleset', $2::int,
@@ -66,7 +70,7 @@ SELECT json_build_object(
 FROM (
     SELECT * FROM ledger
     WHERE customer_id = $1 AND occurred_at IS NOT NULL
-        AND ($3::timestamptz IS NULL OR (occurred_at, id) < ($3, $4::uuid))
+        AND (occurred_at, id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '{LAST_ID}'))
     ORDER BY occurred_at DESC, id DESC LIMIT $5
 ) AS entry
 LEFT JOIN ledger AS mail ON mail.customer_id = entry.customer_id AND mail.id = entry.mail_id

@@ -7,6 +7,7 @@ of their summary, so that the order of ids is the order of versions.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -116,5 +117,5 @@ def _headers(origin: Origin) -> dict[str, object]:
         "ce_specversion": "1.0",
         "ce_source": SOURCE,
         "ce_time": datetime.now(UTC),
-        **origin_headers(origin),
+        **origin_headers(origin if origin.correlation_id else replace(origin, correlation_id=str(new_id()))),
     }

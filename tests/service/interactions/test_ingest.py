@@ -14,7 +14,7 @@ from shared.contracts.documents import DocumentReported
 from shared.contracts.events import Cause, Money
 from shared.contracts.interactions import InteractionFactReported, InteractionRecorded, InteractionSummaryChanged
 from shared.contracts.work import AutomationActionDecided, ErasureCompleted
-from shared.envelope import Undecodable, new_id
+from shared.envelope import Origin, Undecodable, encode_headers, new_id
 from tests.service.interactions.world import CONNECTOR, World, at
 from tests.support.records import customer
 
@@ -68,6 +68,16 @@ async def test_what_follows_from_a_record_names_it_as_its_cause(world: World):
         CONNECTOR,
     )
     assert told.cause == Cause(kind="system", id=CONNECTOR)
+
+
+async def test_what_sql_tells_carries_the_headers_that_everything_carries(world: World):
+    """Rows that a statement puts into the outbox look like those of `outbox.add`."""
+    await world.report(world.fact("sms", "sent", 1), world.fact("sms", "failed", 2))
+    for headers, event in await world.harness.told_with_headers():
+        usual = encode_headers(event, headers["ce_id"], "interactions", at(0), Origin())
+        assert usual.keys() <= headers.keys()
+        for name in ("content-type", "ce_specversion", "ce_source", "ce_type", "ce_subject"):
+            assert headers[name] == usual[name]
 
 
 @pytest.mark.parametrize(
