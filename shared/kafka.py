@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
@@ -24,6 +24,7 @@ MAX_DEAD_LETTER_BYTES = 2_000_000
 REQUEST_HEADROOM_BYTES = 100_000
 LINGER_MS = 2
 STOP_SECONDS = 10
+ANSWER_SECONDS = 10
 BROKER_WAIT_SECONDS = 60
 
 COMPACTED = {
@@ -75,6 +76,22 @@ async def stop_bounded(client: Any, seconds: float = STOP_SECONDS) -> None:
         await asyncio.wait_for(client.stop(), seconds)
     except (TimeoutError, KafkaError, ConnectionError):
         return
+
+
+async def answers(settings: Settings, topic: Topic) -> bool:
+    """Whether the broker answers a newcomer's question about a topic."""
+    consumer = AIOKafkaConsumer(**connection(settings))
+    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await consumer.start()
+            await consumer.end_offsets(partitions)
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    else:
+        return True
+    finally:
+        await stop_bounded(consumer)
 
 
 async def create_topics(settings: Settings, service: str) -> list[str]:

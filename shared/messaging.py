@@ -7,10 +7,9 @@ lose records (acknowledge first, latest offset, created topics) is overruled in 
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +19,7 @@ from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from shared import foreign_records, inbox, kafka, telemetry
+from shared.consumer_watch import ConsumerWatch, Watched
 from shared.contracts.events import Topic
 from shared.database import Database, Session, is_transient
 from shared.dead_letters import DeadLetters, Record, Replayed, replay
@@ -28,9 +28,6 @@ from shared.progress import Position, write_progress
 from shared.settings import Settings
 
 log = telemetry.logger("messaging")
-
-END_OFFSETS_SECONDS = 5
-EXIT_STUCK = 70
 
 Handler = Callable[[Session, Sequence[Envelope[Any]]], Awaitable[None]]
 
@@ -73,18 +70,6 @@ def subscriptions_in(module: ModuleType) -> list[Subscription]:
     return [value for value in vars(module).values() if isinstance(value, Subscription)]
 
 
-@dataclass
-class _Watched:
-    """What the watch over one subscription knows."""
-
-    subscription: Subscription
-    consumer: Callable[[], AIOKafkaConsumer | None]
-    in_hand: dict[int, int] = field(default_factory=dict)
-    """The first offset of each partition in the batch that is being applied."""
-    moved_at: float = field(default_factory=time.monotonic)
-    waiting_for_database: bool = False
-
-
 class Consumers:
     """All subscriptions of one service in this process."""
 
@@ -92,7 +77,8 @@ class Consumers:
         self._settings, self._database = settings, database
         self._letters = DeadLetters(settings)
         self._broker = _broker(settings)
-        self._watched = [self._subscribe(subscription) for subscription in subscriptions]
+        self._subscriptions = {one.topic.name: one for one in subscriptions}
+        self._watched = [self._subscribe(subscription) for subscription in self._subscriptions.values()]
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -102,7 +88,7 @@ class Consumers:
         except BaseException:
             await self.stop()
             raise
-        self._watch = asyncio.create_task(self._watch_progress())
+        self._watch = asyncio.create_task(ConsumerWatch(self._settings, self._database, self._watched).run())
 
     async def stop(self) -> None:
         """Finish the batches in hand and leave the groups, within `shutdown_seconds`."""
@@ -113,14 +99,14 @@ class Consumers:
 
     async def replay(self, topic_name: str, limit: int | None = None) -> Replayed:
         """Run the handler of a topic again over its dead letters. Raises KeyError for a foreign topic."""
-        subscription = {w.subscription.topic.name: w.subscription for w in self._watched}[topic_name]
+        subscription = self._subscriptions[topic_name]
 
         async def handle(record: Record) -> None:
             await self._transact(subscription, [subscription.open(record, self._settings)], [])
 
         return await replay(self._settings, subscription.topic, handle, limit)
 
-    def _subscribe(self, subscription: Subscription) -> _Watched:
+    def _subscribe(self, subscription: Subscription) -> Watched:
         topic, settings = subscription.topic, self._settings
         subscriber = self._broker.subscriber(
             topic.name,
@@ -134,21 +120,20 @@ class Consumers:
             parser=_parse,
             decoder=_decode,
         )
-        watched = _Watched(subscription, lambda: subscriber.consumer)
+        watched = Watched(topic, lambda: subscriber.consumer)
 
         async def on_batch(records: tuple[Record, ...]) -> None:
-            await self._on_batch(watched, records)
+            await self._on_batch(subscription, watched, records)
 
         subscriber(on_batch)
         return watched
 
-    async def _on_batch(self, watched: _Watched, records: tuple[Record, ...]) -> None:
-        subscription = watched.subscription
+    async def _on_batch(self, subscription: Subscription, watched: Watched, records: tuple[Record, ...]) -> None:
         watched.in_hand = {record.partition: record.offset for record in reversed(records)}
         try:
             with telemetry.BATCH_SECONDS.labels(self._settings.service, subscription.topic.name).time():
                 batch = await self._readable(subscription, records)
-                await self._apply(watched, batch, self._positions(watched, records))
+                await self._apply(subscription, watched, batch, self._positions(watched, records))
         finally:
             watched.in_hand = {}
         telemetry.CONSUMED.labels(self._settings.service, subscription.topic.name, "applied").inc(len(batch))
@@ -169,10 +154,14 @@ class Consumers:
         return batch
 
     async def _apply(
-        self, watched: _Watched, batch: Sequence[tuple[Record, Envelope[Any]]], positions: list[Position]
+        self,
+        subscription: Subscription,
+        watched: Watched,
+        batch: Sequence[tuple[Record, Envelope[Any]]],
+        positions: list[Position],
     ) -> None:
         """Apply a batch; halve it when it holds something that cannot be applied."""
-        pause, subscription = self._settings.consumer_retry_first_seconds, watched.subscription
+        pause = self._settings.consumer_retry_first_seconds
         for attempt in range(1, self._settings.consumer_attempts + 1):
             try:
                 await self._transact(subscription, [envelope for _, envelope in batch], positions)
@@ -195,8 +184,8 @@ class Consumers:
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._settings.consumer_retry_max_seconds)
         middle = len(batch) // 2
-        await self._apply(watched, batch[:middle], [])
-        await self._apply(watched, batch[middle:], positions)
+        await self._apply(subscription, watched, batch[:middle], [])
+        await self._apply(subscription, watched, batch[middle:], positions)
 
     async def _transact(
         self, subscription: Subscription, envelopes: Sequence[Envelope[Any]], positions: list[Position]
@@ -211,58 +200,13 @@ class Consumers:
                     await subscription.handle(session, envelopes)
                 await write_progress(session, positions)
 
-    def _positions(self, watched: _Watched, records: Sequence[Record]) -> list[Position]:
-        consumer, topic = watched.consumer(), watched.subscription.topic.name
+    def _positions(self, watched: Watched, records: Sequence[Record]) -> list[Position]:
+        consumer, topic = watched.consumer(), watched.topic.name
         last = {record.partition: record.offset + 1 for record in records}
         return [
             Position(topic, partition, offset, max(offset, _highwater(consumer, topic, partition)))
             for partition, offset in sorted(last.items())
         ]
-
-    async def _watch_progress(self) -> None:
-        """Tell, also when nothing comes, how far each partition is; end the process when one is stuck."""
-        while True:
-            await asyncio.sleep(self._settings.consumer_progress_seconds)
-            positions: list[Position] = []
-            for watched in self._watched:
-                try:
-                    positions += await self._look(watched)
-                except Exception as error:  # of any kind: without the watch nobody would ever call this process ready
-                    log.warning("no word from the broker", topic=watched.subscription.topic.name, error=repr(error))
-            try:
-                async with self._database.transaction() as session:
-                    await write_progress(session, sorted(positions))
-            except Exception as error:
-                log.warning("progress not written", error=repr(error))
-
-    async def _look(self, watched: _Watched) -> list[Position]:
-        consumer, topic = watched.consumer(), watched.subscription.topic.name
-        assigned = consumer.assignment() if consumer is not None else ()
-        lag, waiting, positions = 0, 0, []
-        if consumer is not None and assigned:
-            ends = await asyncio.wait_for(consumer.end_offsets(assigned), END_OFFSETS_SECONDS)
-            for partition in assigned:
-                offset = await asyncio.wait_for(consumer.position(partition), END_OFFSETS_SECONDS)
-                # the consumer's position is ahead of what has been applied
-                offset = watched.in_hand.get(partition.partition, offset)
-                behind = max(ends[partition] - offset, 0)
-                lag += behind
-                waiting += behind if partition.partition not in watched.in_hand else 0
-                positions.append(Position(topic, partition.partition, offset, ends[partition]))
-        telemetry.LAG.labels(self._settings.service, topic).set(lag)
-        self._end_if_stuck(watched, waiting)
-        return positions
-
-    def _end_if_stuck(self, watched: _Watched, waiting: int) -> None:
-        if waiting == 0 or watched.waiting_for_database:
-            watched.moved_at = time.monotonic()
-        elif time.monotonic() - watched.moved_at > self._settings.consumer_stuck_seconds:
-            # aiokafka can stop fetching for good after a broker's restart; only a new process helps,
-            # and everything is safe to end at any point
-            log.critical(
-                "consumer is stuck, ending the process", topic=watched.subscription.topic.name, waiting=waiting
-            )
-            os._exit(EXIT_STUCK)
 
 
 async def _parse(records: tuple[Record, ...], original: Callable[[Any], Awaitable[Any]]) -> Any:

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     consumer_retry_first_seconds: Seconds = 0.2
     consumer_retry_max_seconds: Seconds = 5
     consumer_progress_seconds: Seconds = 2
-    consumer_stuck_seconds: Seconds = 120
+    consumer_stuck_seconds: Seconds = 60
     lag_alarm_seconds: Seconds = 30
     inbox_days: Positive = 45
     idempotency_hours: Positive = 24
