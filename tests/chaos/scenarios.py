@@ -86,11 +86,15 @@ class Facts:
             await self._producer.flush()
             await asyncio.sleep(pause_seconds)
 
-    async def are_counted_once(self) -> None:
-        """Every fact moved its customer's count by one, and was recorded by one event."""
+    async def are_shown(self) -> None:
+        """Every fact moved its customer's count by one."""
         async with self._rapport.client() as admin:
             for customer_id in self.customer_ids:
                 await eventually(lambda i=customer_id: self._counted(admin, i), seconds=RECOVERY_SECONDS)
+
+    async def are_counted_once(self) -> None:
+        """Every fact is shown, and was recorded by one event; no version is missing."""
+        await self.are_shown()
         servers, ids = self._rapport.bootstrap_servers, self.customer_ids
         for history in (await histories(servers, SUMMARIES, ids)).values():
             history.require_gapless()

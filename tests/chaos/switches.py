@@ -33,9 +33,9 @@ def offsets_before_effects(_: int) -> None:
     on_batch = Consumers._on_batch
 
     @wraps(on_batch)
-    async def committing(self: Any, watched: Any, records: Any) -> None:
+    async def committing(self: Any, subscription: Any, watched: Any, records: Any) -> None:
         await watched.consumer().commit()
-        await on_batch(self, watched, records)
+        await on_batch(self, subscription, watched, records)
 
     Consumers._on_batch = committing
 

@@ -1,0 +1,58 @@
+"""A whole system on servers of its own, which these tests kill and start again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from deploy.local.kafka import KafkaServer
+from deploy.local.postgres import PostgresServer
+from shared.contracts.catalogue import SERVICES
+from tests.support.system import Rapport, running_system
+
+
+@dataclass(frozen=True)
+class Ground:
+    """PostgreSQL and Kafka under the system."""
+
+    postgres: PostgresServer
+    kafka: KafkaServer
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The broker's address."""
+        return self.kafka.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Both servers, running."""
+    directory: Path = tmp_path_factory.mktemp("ground")
+    servers = Ground(PostgresServer(directory / "postgres"), KafkaServer(directory / "kafka"))
+    servers.postgres.start()
+    servers.kafka.start()
+    servers.postgres.create_service_databases(SERVICES)
+    yield servers
+    servers.kafka.stop()
+    servers.postgres.drop()
+
+
+@pytest.fixture(scope="session")
+async def rapport(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rapport]:
+    """Four services and the gateway, running."""
+    databases = {
+        name: (ground.postgres.url(name, f"{name}_app"), ground.postgres.url(name, f"{name}_owner"))
+        for name in SERVICES
+    }
+    with running_system(cast(Any, ground), tmp_path_factory.mktemp("system"), databases) as system:
+        yield system
+
+
+@pytest.fixture(autouse=True)
+async def all_ready_afterwards(rapport: Rapport) -> AsyncIterator[None]:
+    """Whatever a test did, every service is ready again without help."""
+    yield
+    await asyncio.to_thread(rapport.wait_until_ready)
