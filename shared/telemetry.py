@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,9 @@ from shared.settings import Settings
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+REPEATED_LOG_SECONDS = 10
+MAX_REMEMBERED_LOGS = 1_000
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -75,9 +79,32 @@ def configure(settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_Seldom())
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     if settings.otlp_endpoint:
         _export_traces(settings)
+
+
+class _Seldom(logging.Filter):
+    """Lets a library say a thing once in a while: aiokafka says it 300 times a second while the broker is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to let it through; what was held back is counted in the next one."""
+        what, now = (record.name, str(record.msg)), time.monotonic()
+        if len(self._said) > MAX_REMEMBERED_LOGS:
+            self._said.clear()
+        said_at, held_back = self._said.get(what, (0.0, 0))
+        if said_at and now - said_at < REPEATED_LOG_SECONDS:
+            self._said[what] = (said_at, held_back + 1)
+            return False
+        self._said[what] = (now, 0)
+        if held_back:
+            record.msg = f"{record.msg} [{held_back} more like it]"
+        return True
 
 
 def metrics() -> bytes:
