@@ -1,6 +1,7 @@
 """A whole system on servers of its own, which these tests kill and start again."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,14 @@ from typing import Any, cast
 import pytest
 
 from deploy.local.kafka import KafkaServer
+from deploy.local.keeper import Keeper
 from deploy.local.postgres import PostgresServer
 from shared.contracts.catalogue import SERVICES
-from tests.support.system import Rapport, running_system
+from tests.support.system import Rapport, eventually, running_system
+
+TICK_SECONDS = 0.5
+READY_AGAIN_SECONDS = 150
+"""A consumer that the client library lost is noticed after a minute, and its process started again."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,30 @@ async def rapport(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> A
         yield system
 
 
+@pytest.fixture
+def kept(rapport: Rapport) -> Iterator[None]:
+    """What a platform does: a service that ends by itself is started again."""
+    keeper, ending = Keeper(list(rapport.services.values())), threading.Event()
+
+    def keep() -> None:
+        while not ending.wait(TICK_SECONDS):
+            keeper.tick()
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    yield
+    ending.set()
+    thread.join()
+
+
 @pytest.fixture(autouse=True)
 async def all_ready_afterwards(rapport: Rapport) -> AsyncIterator[None]:
     """Whatever a test did, every service is ready again without help."""
     yield
-    await asyncio.to_thread(rapport.wait_until_ready)
+    await eventually(lambda: asyncio.to_thread(_all_ready, rapport), seconds=READY_AGAIN_SECONDS)
+
+
+def _all_ready(rapport: Rapport) -> bool:
+    reasons = {name: service.not_ready_because() for name, service in rapport.services.items()}
+    assert not any(reasons.values()), reasons
+    return True
