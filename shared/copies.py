@@ -79,8 +79,22 @@ class EmployeeSeen:
 
 
 def newest_per_key(envelopes: Sequence[Envelope[E]]) -> list[Envelope[E]]:
-    """The last event of every key in a batch: enough to build a copy, after side effects have run."""
-    return list({envelope.key: envelope for envelope in envelopes}.values())
+    """The newest event of every key in a batch: enough to build a copy, after side effects have run.
+
+    By version where events have one: an operator may have written an old record again behind the new.
+    """
+    newest: dict[str, Envelope[E]] = {}
+    for envelope in envelopes:
+        known = newest.get(envelope.key)
+        if known is None or not _is_older(envelope.event, known.event):
+            newest[envelope.key] = envelope
+    return list(newest.values())
+
+
+def _is_older(event: Event | None, known: Event | None) -> bool:
+    if event is None or known is None or event.key_version is None or known.key_version is None:
+        return False
+    return event.key_version < known.key_version
 
 
 async def apply_customers(session: Session, envelopes: Sequence[Envelope[Event]]) -> list[CustomerSeen]:

@@ -44,7 +44,7 @@ async def relaying(probe: Probe) -> AsyncIterator[Relay]:
 
 
 async def test_ten_thousand_events_of_many_writers_arrive_in_the_order_of_each_key(probe: Probe) -> None:
-    """While eight writers commit, the relay sends: per key every version once and in order, nothing is left."""
+    """While eight writers commit and two relays run: per key every version once, in order, nothing is left."""
     notes = state_notes(partitions=4)
     await probe.make_topics(notes)
 
@@ -54,7 +54,7 @@ async def test_ten_thousand_events_of_many_writers_arrive_in_the_order_of_each_k
             await probe.tell(*(notes.changed(key, version) for version in versions for key in keys))
 
     keys = [uuid4() for _ in range(KEYS)]
-    async with relaying(probe):
+    async with relaying(probe), relaying(probe):
         await asyncio.gather(*(write(keys[number::WRITERS]) for number in range(WRITERS)))
         await eventually(lambda: _all_sent(probe))
     versions = await _versions(probe, notes)
