@@ -44,8 +44,20 @@ class _OfImport(Event):
         return str(self.import_id)
 
 
+class NewOption(Published):
+    """An option to create before it is chosen: its name, and the field whose values it joins (M6)."""
+
+    field: str
+    name: str
+
+
 class ConfirmedRow(Published):
-    """One row to write: fields by name; `old` as the preview showed them."""
+    """One row to write: fields by name; `old` as the preview showed them.
+
+    Of a sector (G6) `code` says which one is meant or how the new one is called, `values` may hold
+    `name`, `parent_code` (null: top level) and `state` (`active`: it comes back); rows come parents
+    first, over all chunks.
+    """
 
     row: int
     action: RowAction
@@ -55,6 +67,7 @@ class ConfirmedRow(Published):
     old: dict[str, Any] = {}
     append: tuple[str, ...] = ()
     employee_id: UUID | None = None
+    new_options: tuple[NewOption, ...] = ()
 
 
 class ImportRowsConfirmed(_OfImport, topic=IMPORTS, type="crm.import_rows.confirmed.v1"):
@@ -78,7 +91,10 @@ class RowError(Published):
 
 
 class AppliedRow(Published):
-    """What became of one confirmed row; `current` holds the values that made it a conflict."""
+    """What became of one confirmed row; `current` holds the values that made it a conflict.
+
+    `item_id` is the sector's, where rows are sectors; `customer_id` is null then.
+    """
 
     row: int
     outcome: RowOutcome
@@ -88,6 +104,7 @@ class AppliedRow(Published):
     created_options: tuple[UUID, ...] = ()
     errors: tuple[RowError, ...] = ()
     current: dict[str, Any] = {}
+    item_id: UUID | None = None
 
 
 class ImportRowsApplied(_OfImport, topic=IMPORT_RESULTS, type="crm.import_rows.applied.v1"):
