@@ -57,7 +57,8 @@ SELECT json_build_object(
     'direction', coalesce((entry.outcome).direction, CASE WHEN entry.received_at IS NOT NULL THEN 'inbound' END),
     'employee_id', entry.employee_id, 'occurred_at', instant(entry.occurred_at),
     'last_fact_at', instant(entry.last_fact_at),
-    'contribution', coalesce(mail.link_contribution, entry.contribution), 'rule', entry.rule, 'ruleset', $2::int,
+    'contribution', CASE WHEN entry.mail_id IS NULL THEN contribution($2, entry) ELSE link_contribution($2, mail) END,
+    'rule', rule($2, entry), 'ruleset', $2::int,
     'facts', (
         SELECT json_agg(json_build_object('fact', fact, 'occurred_at', instant(occurred_at)) ORDER BY occurred_at, id)
         FROM (
@@ -67,14 +68,11 @@ SELECT json_build_object(
         ) AS shown
     )
 )::text, entry.occurred_at, entry.id
-FROM (
-    SELECT * FROM ledger
-    WHERE customer_id = $1 AND occurred_at IS NOT NULL
-        AND (occurred_at, id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '{LAST_ID}'))
-    ORDER BY occurred_at DESC, id DESC LIMIT $5
-) AS entry
+FROM ledger AS entry
 LEFT JOIN ledger AS mail ON mail.customer_id = entry.customer_id AND mail.id = entry.mail_id
-ORDER BY entry.occurred_at DESC, entry.id DESC
+WHERE entry.customer_id = $1 AND entry.occurred_at IS NOT NULL
+    AND (entry.occurred_at, entry.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '{LAST_ID}'))
+ORDER BY entry.occurred_at DESC, entry.id DESC LIMIT $5
 """
 
 

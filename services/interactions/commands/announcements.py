@@ -21,7 +21,7 @@ SOURCE = "/rapport/interactions"
 CHANGED = """
     new.customer_id, new.erased, new.version, coalesce(old.version, 0) AS version_before, new.as_of, new.ruleset,
     new.interaction_count, new.last_contact, new.two_way, old.interaction_count AS count_before,
-    old.last_contact AS last_contact_before, old.two_way AS two_way_before
+    old.last_contact AS last_contact_before, old.two_way AS two_way_before, old.ruleset AS ruleset_before
 """
 """What an INSERT or UPDATE of `summary` returns to be told."""
 
@@ -36,6 +36,7 @@ _DIFFERING = {
         "two_way IS DISTINCT FROM two_way_before",
         "coalesce(contact_json(two_way_before)::text, 'null')",
     ),
+    "ruleset": ("ruleset <> ruleset_before", "ruleset_before"),
 }
 """What a summary tells: when it differs from before, and its old value as JSON."""
 

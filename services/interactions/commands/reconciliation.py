@@ -93,4 +93,4 @@ async def _repair(database: Database, customer_ids: Sequence[UUID]) -> tuple[int
     async with database.transaction() as session:
         await lock_summaries(session, customer_ids)
         rows = (await run(session, _REBUILD, customer_ids)).rowcount
-        return rows, await recount(session, customer_ids, outbox.origin(session))
+        return rows, (await recount(session, customer_ids, outbox.origin(session))).drifted

@@ -6,6 +6,7 @@ ledger or at its summary alone. Each holds the summary's lock first.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, headers_json
@@ -20,33 +21,48 @@ REPUBLISH_CHUNK = 5_000
 _LOCK = "SELECT customer_id FROM summary WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR UPDATE"
 
 
-def _latest(at: str) -> str:
-    """The latest contact among a customer's rows at one of their clocks."""
-    return f"""(
-        SELECT ROW({at}, CASE WHEN sent_at IS NOT NULL AND clicked_at = {at} THEN 'email_click' ELSE kind END,
-                   source_system, source_id, employee_id)::contact AS contact
-        FROM ledger WHERE customer_id = summary.customer_id AND {at} IS NOT NULL
-        ORDER BY contact DESC LIMIT 1
-    )"""
+IN_FORCE = "(SELECT number FROM ruleset WHERE in_force)"
+"""The ruleset that new facts count by."""
+
+
+def contact_at(at: str) -> str:
+    """A ledger row's contact at one of its clocks; an e-mail's may be that of a click in it (L6)."""
+    return f"""CASE WHEN {at} IS NOT NULL THEN ROW(
+            {at}, CASE WHEN sent_at IS NOT NULL AND clicked_at = {at} THEN 'email_click' ELSE kind END,
+            source_system, source_id, employee_id
+        )::contact END"""
+
+
+def counted(ruleset: str, condition: str) -> str:
+    """A query: what customers' ledgers say by a ruleset, for rows of `ledger AS entry` that meet the condition."""
+    return f"""
+    SELECT customer_id, sum(contribution)::int AS interaction_count,
+        latest({contact_at("contact_at")}) AS contact, latest({contact_at("two_way_at")}) AS two_way
+    FROM (
+        SELECT customer_id, kind, source_system, source_id, employee_id, sent_at, clicked_at,
+            contribution({ruleset}, entry) + links * link_contribution({ruleset}, entry) AS contribution,
+            contact_at({ruleset}, entry) AS contact_at, two_way_at({ruleset}, entry) AS two_way_at
+        FROM ledger AS entry WHERE {condition}
+        OFFSET 0
+    ) AS judged
+    GROUP BY customer_id"""
 
 
 _RECOUNT = f"""
-WITH counted AS (
-    SELECT customer_id, manual_recorded_at, {_latest("contact_at")} AS contact, {_latest("two_way_at")} AS two_way,
-        (SELECT coalesce(sum(contribution + links * link_contribution), 0)::int
-         FROM ledger WHERE customer_id = summary.customer_id) AS interaction_count
-    FROM summary WHERE customer_id = ANY($1::uuid[]) AND NOT erased
-),
+WITH counted AS ({counted(IN_FORCE, "customer_id = ANY($1::uuid[])")}),
 shown AS (
-    SELECT *, CASE WHEN manual_recorded_at IS NULL OR (contact).at > manual_recorded_at
-                   THEN contact END AS last_contact
-    FROM counted
+    SELECT customer_id, coalesce(counted.interaction_count, 0) AS interaction_count, counted.contact, counted.two_way,
+        CASE WHEN manual_recorded_at IS NULL OR (counted.contact).at > manual_recorded_at
+             THEN counted.contact END AS last_contact, {IN_FORCE} AS ruleset
+    FROM summary LEFT JOIN counted USING (customer_id)
+    WHERE customer_id = ANY($1::uuid[]) AND NOT erased
 ),
 changed AS (
     UPDATE summary AS stored SET
         interaction_count = shown.interaction_count,
         contact = shown.contact,
         two_way = shown.two_way,
+        ruleset = shown.ruleset,
         as_of = greatest(clock_timestamp(), stored.as_of + interval '1 microsecond'),
         version = stored.version + CASE WHEN stored.known AND (
             stored.interaction_count <> shown.interaction_count
@@ -57,13 +73,14 @@ changed AS (
         stored.interaction_count <> shown.interaction_count
         OR stored.contact IS DISTINCT FROM shown.contact
         OR stored.two_way IS DISTINCT FROM shown.two_way
+        OR stored.ruleset <> shown.ruleset
     )
     RETURNING {CHANGED}
 ),
 causes AS (SELECT customer_id, uuidv7() AS event_id, $2::jsonb AS headers FROM changed),
 events AS ({SUMMARY_EVENTS}),
 told AS ({OUTBOX})
-SELECT count(*) FROM changed
+SELECT count(*) FILTER (WHERE ruleset = ruleset_before), count(*) FILTER (WHERE version > version_before) FROM changed
 """
 
 _REPUBLISH = f"""
@@ -79,7 +96,7 @@ raised AS (
 ),
 changed AS (
     SELECT customer_id, erased, version, 0 AS version_before, as_of, ruleset, interaction_count, last_contact, two_way,
-        count_before, last_contact_before, two_way_before
+        count_before, last_contact_before, two_way_before, ruleset_before
     FROM raised
 ),
 causes AS (SELECT customer_id, uuidv7() AS event_id, $3::jsonb AS headers FROM locked),
@@ -97,11 +114,18 @@ WHERE customer_id = ANY($1::uuid[])
 """
 
 
-async def recount(session: Session, customer_ids: Sequence[UUID], origin: Origin) -> int:
-    """Count customers again from their ledger rows; answers how many summaries differed."""
+class Recounted(NamedTuple):
+    """How many summaries a recount found wrong by their own ruleset, and of how many it told other numbers."""
+
+    drifted: int
+    told: int
+
+
+async def recount(session: Session, customer_ids: Sequence[UUID], origin: Origin) -> Recounted:
+    """Count customers again from their ledger rows, by the ruleset in force; tell what differs."""
     await lock_summaries(session, customer_ids)
     outbox.written_by_statement(session)
-    return (await run(session, _RECOUNT, customer_ids, headers_json(origin))).scalar_one()
+    return Recounted(*(await run(session, _RECOUNT, customer_ids, headers_json(origin))).one())
 
 
 async def lock_summaries(session: Session, customer_ids: Sequence[UUID]) -> None:

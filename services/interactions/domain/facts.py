@@ -21,6 +21,9 @@ OWN_SYSTEM = "rapport"
 CREATED = "created"
 """Kind and fact of the row that counts a customer's creation (I1)."""
 
+COMMENT = "comment"
+"""Kind of the row that counts a comment; its one fact is `posted` (I8)."""
+
 MAX_DATA_BYTES = 4_096
 MAX_AHEAD = timedelta(minutes=5)
 """How far in the future a caller's clock may put a fact."""
@@ -116,21 +119,28 @@ def ledger_fact(reported: Reported, source_system: str, employee_id: UUID | None
 
 def created_fact(customer_id: UUID, created_at: datetime) -> LedgerFact:
     """That a customer was created: derived from its state, never from having seen an event (I1)."""
-    occurred_at = created_at.astimezone(UTC)
-    row = _row_id(customer_id, CREATED, OWN_SYSTEM, str(customer_id), "")
+    return own_fact(customer_id, CREATED, str(customer_id), CREATED, created_at)
+
+
+def own_fact(
+    customer_id: UUID, kind: str, source_id: str, fact: str, occurred_at: datetime, employee_id: UUID | None = None
+) -> LedgerFact:
+    """A fact about something of our own, written by its own endpoint and reported by nobody (I13)."""
+    at = occurred_at.astimezone(UTC)
+    row = _row_id(customer_id, kind, OWN_SYSTEM, source_id, "")
     return LedgerFact(
         customer_id,
         row,
         None,
-        _fact_id(row, CREATED, None, occurred_at),
-        CREATED,
+        _fact_id(row, fact, None, at),
+        kind,
         OWN_SYSTEM,
-        str(customer_id),
+        source_id,
         None,
+        employee_id,
+        fact,
         None,
-        CREATED,
-        None,
-        occurred_at,
+        at,
         None,
     )
 

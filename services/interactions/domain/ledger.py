@@ -1,7 +1,7 @@
 """The rules of the ledger in plain Python: what a row counts, and which contact it is.
 
-Rows merge facts so that neither order nor repetition matters. The database does the same with the
-generated columns of `ledger`; `tests/service/interactions/test_ledger_equals_its_rules.py` compares.
+Rows merge facts so that neither order nor repetition matters. The database does the same with functions
+of ledger rows; `tests/service/interactions/test_ledger_equals_its_rules.py` compares.
 """
 
 from collections.abc import Iterable
@@ -10,13 +10,23 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.interactions.domain.facts import CREATED, LedgerFact
+from services.interactions.domain.facts import COMMENT, CREATED, LedgerFact
 
 RULESET = 1
-"""Version of these rules, kept with every summary; a new one is a job that recomputes."""
+"""Version of these rules, kept with every summary; a new one comes into force by `recompute`."""
 
 OPPOSING = frozenset({"sent", "failed", "answered", "unanswered"})
 MESSAGES = frozenset({"sms", "zns", "chat"})
+RULES = {
+    CREATED: "I1",
+    "email": "I2",
+    "email_click": "I3",
+    "sms": "I5",
+    "zns": "I6",
+    "call": "I7",
+    COMMENT: "I8",
+}
+"""The rule that decides what a kind contributes; others contribute nothing (I14)."""
 
 
 class Outcome(NamedTuple):
@@ -77,6 +87,8 @@ class LedgerRow:
                 counts = self._sent and "deleted" not in self.latest
             case "call":  # I7
                 counts = self._answered and self._outbound
+            case "comment":  # I8
+                counts = True
             case _:
                 counts = False
         return int(counts)
@@ -86,8 +98,7 @@ class LedgerRow:
         """Key of the rule that decides the contribution."""
         if "received" in self.latest and "sent" not in self.latest:
             return "I14"
-        rules = {CREATED: "I1", "email": "I2", "email_click": "I3", "sms": "I5", "zns": "I6", "call": "I7"}
-        return rules.get(self.kind, "I14")
+        return RULES.get(self.kind, "I14")
 
     @property
     def contact(self) -> RowContact | None:

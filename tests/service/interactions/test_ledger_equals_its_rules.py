@@ -110,7 +110,8 @@ async def stored_summary(harness: Harness, customer_id: UUID) -> tuple[int, RowC
 async def stored_rows(harness: Harness, customer_id: UUID) -> dict[UUID, tuple[int, str]]:
     """What each row contributes, and by which rule."""
     rows = await harness.sql(
-        "SELECT entry.id, coalesce(mail.link_contribution, entry.contribution), entry.rule FROM ledger AS entry"
+        "SELECT entry.id, CASE WHEN entry.mail_id IS NULL THEN contribution(1, entry)"
+        " ELSE link_contribution(1, mail) END, rule(1, entry) FROM ledger AS entry"
         " LEFT JOIN ledger AS mail ON mail.customer_id = entry.customer_id AND mail.id = entry.mail_id"
         " WHERE entry.customer_id = $1",
         customer_id,

@@ -1,6 +1,6 @@
 """The ledger: raw facts, one row per source object that merges them, one summary per customer.
 
-The rules of `services/interactions/domain/rules.py` stand here a second time, as generated columns, so
+The rules of `services/interactions/domain/ledger.py` stand here a second time, as generated columns, so
 that a batch of facts is merged and counted by one statement; a property test holds both together.
 Every key begins with the customer, so that the tables can be partitioned by it.
 """
