@@ -20,6 +20,7 @@ from services.customers.commands.employees import active_employees
 from services.customers.commands.publishing import AuditRow, tell, write_entries
 from services.customers.commands.registers import claim_codes, claim_phones, new_codes, release_phones
 from services.customers.commands.storing import insert_customers
+from services.customers.domain.creation import Draft
 from services.customers.domain.customer import Customer
 from services.customers.domain.values import CustomerChange, NewCustomer
 from shared import outbox
@@ -69,7 +70,7 @@ class _Chunk:
             errors=(RowError(field=at_field, code=code),),
         )
 
-    def succeed(self, row: ConfirmedRow, outcome: str, customer: Customer) -> None:
+    def succeed(self, row: ConfirmedRow, outcome: str, customer: Customer | Draft) -> None:
         self.outcomes[row.row] = AppliedRow(
             row=row.row,
             outcome=outcome,  # pyright: ignore[reportArgumentType]  # pydantic checks the words
@@ -120,7 +121,7 @@ async def _apply(
 async def _create(
     session: Session, chunk: _Chunk, rows: Sequence[ConfirmedRow], active: set[UUID], envelope: Envelope[Any]
 ) -> list[AuditRow]:
-    ready: list[tuple[ConfirmedRow, Customer]] = []
+    ready: list[tuple[ConfirmedRow, Draft]] = []
     checked = _Checked()
     for row in rows:
         try:
@@ -148,17 +149,17 @@ class _Checked:
     good: set[tuple[Any, ...]] = field(default_factory=set)
 
 
-async def _new_customer(session: Session, chunk: _Chunk, row: ConfirmedRow, checked: _Checked) -> Customer:
+async def _new_customer(session: Session, chunk: _Chunk, row: ConfirmedRow, checked: _Checked) -> Draft:
     values = _values(NewCustomer, row.values)
     await _check_choices(session, chunk, values, None, checked)
     origin = Origin(kind="contact_sync" if chunk.event.kind == "contacts" else "import", id=str(chunk.event.import_id))
     created_by = f"employee/{chunk.actor.employee_id}" if chunk.actor.employee_id else f"service/{chunk.actor.id}"
-    return Customer.create(new_id(), row.code or "", values, origin, created_by, chunk.at)
+    return Draft.create(new_id(), row.code or "", values, origin, created_by, chunk.at)
 
 
 async def _claim(
-    session: Session, chunk: _Chunk, ready: Sequence[tuple[ConfirmedRow, Customer]]
-) -> list[tuple[ConfirmedRow, Customer]]:
+    session: Session, chunk: _Chunk, ready: Sequence[tuple[ConfirmedRow, Draft]]
+) -> list[tuple[ConfirmedRow, Draft]]:
     """Codes and phones of all new customers at once; who does not get theirs is a row error (M3)."""
     owners: dict[str, UUID] = {}
     for _, customer in ready:
@@ -166,7 +167,7 @@ async def _claim(
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
     named = await claim_codes(session, {c.code: c.id for _, c in ready if c.code})
-    granted: list[tuple[ConfirmedRow, Customer]] = []
+    granted: list[tuple[ConfirmedRow, Draft]] = []
     for row, customer in ready:
         lost = any(phone in taken or owners[phone] != customer.id for phone in customer.phones)
         if lost or (customer.code and customer.code not in named):

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped as Column
 from sqlalchemy.orm import mapped_column, relationship
 
+from services.customers.domain.creation import BY_HAND, Creation
 from services.customers.domain.errors import ReferralLocked, TooManyViewers
 from services.customers.domain.mapping import Mapped
 from services.customers.domain.relationships import CLOSED, DONT_FORGET, NEW
@@ -23,23 +24,17 @@ from services.customers.domain.search_text import search_text
 from services.customers.domain.values import MAX_VIEWERS
 from shared.contracts.campaigns import OpportunityState
 from shared.contracts.customers import (
-    Address,
-    CustomerCreated,
     CustomerDeleted,
     CustomerEvent,
     CustomerManagerChanged,
     CustomerRelationshipChanged,
     CustomerRestored,
-    CustomerState,
     CustomerUpdated,
     CustomerViewersChanged,
-    Origin,
 )
 from shared.contracts.events import Cause
 from shared.errors import Invalid
-from shared.versioned import Versioned
 
-BY_HAND = "user"
 BY_OPPORTUNITY = "campaign"
 
 Outcome = Literal["applied", "superseded", "has_manager", "inactive_employee"]
@@ -67,7 +62,7 @@ class Followed:
     outcome: Outcome | None = None
 
 
-class Customer(Versioned, Mapped):
+class Customer(Creation, Mapped):
     """One customer record (C7). At most one responsible person, exactly one relationship (C3)."""
 
     __tablename__ = "customer"
@@ -112,65 +107,6 @@ class Customer(Versioned, Mapped):
     version: Column[int]
 
     viewers: Column[list[Viewer]] = relationship(lazy="selectin", cascade="all, delete-orphan")
-
-    @classmethod
-    def create(
-        cls, customer_id: UUID, code: str, values: dict[str, Any], origin: Origin, created_by: str, at: datetime
-    ) -> "Customer":
-        """A new customer with relationship New unless another is given (C3); told by `tell_created`."""
-        customer = cls(
-            **{
-                "id": customer_id,
-                "code": code,
-                "type": "person",
-                "phones": [],
-                "emails": [],
-                "group_ids": [],
-                "source_ids": [],
-                "sector_ids": [],
-                **dict.fromkeys(_OPTIONAL),
-                **values,
-                "relationship_id": values.get("relationship_id") or NEW,
-                "remembered_relationship_id": None,
-                "manager_id": None,
-                "manager_set_at": None,
-                "manager_cause_kind": None,
-                "manager_cause_id": None,
-                "viewer_ids": [],
-                "origin_kind": origin.kind,
-                "origin_id": origin.id,
-                "state": "active",
-                "created_at": at,
-                "created_by": created_by,
-                "updated_at": at,
-                "deleted_at": None,
-                "first_closed_at": at if values.get("relationship_id") == CLOSED else None,
-                "clock_started_at": at,
-                "search_text": "",
-                "version": 0,
-            }
-        )
-        if customer.referrer_customer_id == customer_id:
-            raise Invalid.at("/referrer_customer_id", detail="a customer cannot refer itself")
-        customer.primary_source_id = customer._primary_source(values)
-        return customer
-
-    def hand_over_at_creation(
-        self, manager_id: UUID | None, creator_id: UUID | None, viewer_ids: Iterable[UUID], at: datetime, cause: Cause
-    ) -> None:
-        """Who is responsible and who may look from the start (A1): a creator who is not responsible looks."""
-        viewers = list(dict.fromkeys(viewer_ids))
-        if creator_id is not None and creator_id != manager_id and creator_id not in viewers:
-            viewers.append(creator_id)
-        self.manager_id = manager_id
-        self.manager_set_at, self.manager_cause_kind, self.manager_cause_id = at, cause.kind, cause.id
-        self.viewers = [self._viewer(employee_id, BY_HAND) for employee_id in viewers]
-        self.viewer_ids = self._all_viewers()
-
-    def tell_created(self, cause: Cause) -> CustomerCreated:
-        """The first event of the customer."""
-        self.search_text = search_text(self)
-        return self.tell(CustomerCreated, cause)
 
     def update(self, values: dict[str, Any], at: datetime, cause: Cause) -> list[CustomerEvent]:
         """Change fields of the record; equal values change nothing. Raises ReferralLocked (C5)."""
@@ -266,14 +202,6 @@ class Customer(Versioned, Mapped):
         self.clock_started_at = at
         return list(self._change(CustomerRestored, cause, at, state="active", deleted_at=None, phones=phones))
 
-    def public_state(self) -> CustomerState:
-        """The whole customer as others may know it."""
-        return CustomerState(
-            **{name: getattr(self, name) for name in _PUBLIC},
-            address=Address(**self.address) if self.address else None,
-            origin=Origin(kind=self.origin_kind, id=self.origin_id),  # pyright: ignore[reportArgumentType]  # pydantic checks the kind
-        )
-
     def _follow(
         self, opportunity: OpportunityState, owner_id: UUID, assigned_at: datetime, at: datetime, cause: Cause
     ) -> list[CustomerEvent]:
@@ -356,24 +284,5 @@ class Customer(Versioned, Mapped):
         if not new and self.manager_id is not None:
             raise ReferralLocked
 
-    def _primary_source(self, values: dict[str, Any]) -> UUID | None:
-        """The first source if none is named; when it is removed, the next oldest (C3)."""
-        sources: list[UUID] = values.get("source_ids", self.source_ids)
-        named = values["primary_source_id"] if values.get("primary_source_id") else self.primary_source_id
-        if values.get("primary_source_id") and named not in sources:
-            raise Invalid.at("/primary_source_id", detail="not one of source_ids")
-        return named if named in sources else next(iter(sources), None)
-
     def _viewer(self, employee_id: UUID, kind: str, cause_id: str = "") -> Viewer:
         return Viewer(customer_id=self.id, employee_id=employee_id, cause_kind=kind, cause_id=cause_id)
-
-    def _all_viewers(self) -> list[UUID]:
-        return sorted({viewer.employee_id for viewer in self.viewers})
-
-
-_OPTIONAL = (
-    "gender", "birth_date", "occupation", "income_band", "company_name", "tax_code", "website", "address",
-    "description", "primary_source_id", "referrer_customer_id",
-)  # fmt: skip
-
-_PUBLIC = tuple(name for name in CustomerState.model_fields if name not in ("address", "origin"))

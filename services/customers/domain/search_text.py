@@ -11,14 +11,14 @@ from uuid import UUID
 from shared.folding import words
 
 if TYPE_CHECKING:
-    from services.customers.domain.customer import Customer
+    from services.customers.domain.creation import Creation
 
 MAX_WORD_LENGTH = 64
 MAX_WORDS = 300
 MIN_FRAGMENT = 4
 
 
-def search_text(customer: "Customer") -> str:
+def search_text(customer: "Creation") -> str:
     """All lexemes of a customer, separated by spaces."""
     address: dict[str, Any] = customer.address or {}
     texts = (customer.name, customer.code, customer.company_name, *customer.emails, *address.values())
