@@ -8,7 +8,8 @@ from fastapi import Query, Response
 from pydantic import BaseModel
 
 from services.interactions.api.pages import page_json, read_position
-from services.interactions.queries import count_rows, counted, find_customer, ledger_page
+from services.interactions.queries.customers import find_customer
+from services.interactions.queries.ledger import count_rows, counted, ledger_page
 from shared.fields import Page, PageQuery
 from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
 

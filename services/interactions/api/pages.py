@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.interactions.queries import LedgerPage
+from services.interactions.queries.ledger import LedgerPage
 from shared.cursors import Cursors
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from services.interactions.api.ledger import LedgerRowResponse
 from services.interactions.api.pages import page_json, read_position
 from services.interactions.commands.last_contact import set_last_contact
-from services.interactions.queries import VisibleCustomer, count_rows, counted, find_customer, ledger_page, summary_json
+from services.interactions.queries.customers import VisibleCustomer, find_customer
+from services.interactions.queries.ledger import count_rows, counted, ledger_page, summary_json
 from shared.contracts.interactions import Contact
 from shared.fields import Moment, Page, PageQuery, RequestModel
 from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, etag, json_text, router

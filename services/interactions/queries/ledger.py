@@ -1,6 +1,6 @@
-"""Reads: the ledger of a customer and its summary, for who may see the customer (A2, R1).
+"""Reads: the ledger of a customer and its summary, as JSON written by PostgreSQL.
 
-Lists are written as JSON by PostgreSQL. An unknown, a deleted and an invisible customer look alike.
+Whether the asker sees the customer is asked first, in `customers.py`.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.access import may_change, may_see
+from services.interactions.queries.customers import VisibleCustomer
 from shared.database import Session, run
 from shared.errors import NotFound
-from shared.identity import DELETE, Actor
 
 MAX_FACTS_SHOWN = 100
 """Of a row with more facts (an e-mail opened every day) the latest are shown."""
@@ -22,22 +21,12 @@ LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 @dataclass(frozen=True)
-class VisibleCustomer:
-    """A customer that the actor sees; `changeable` is A3."""
-
-    id: UUID
-    changeable: bool
-
-
-@dataclass(frozen=True)
 class LedgerPage:
     """Rows as JSON texts, and the position of the last one if more follow."""
 
     items: Sequence[str]
     next_position: tuple[datetime, UUID] | None
 
-
-_CUSTOMER = "SELECT manager_id, viewer_ids, state FROM customer WHERE id = $1"
 
 _SUMMARY = """
 SELECT version, json_build_object(
@@ -74,18 +63,6 @@ WHERE entry.customer_id = $1 AND entry.occurred_at IS NOT NULL
     AND (entry.occurred_at, entry.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, '{LAST_ID}'))
 ORDER BY entry.occurred_at DESC, entry.id DESC LIMIT $5
 """
-
-
-async def find_customer(
-    session: Session, actor: Actor, customer_id: UUID, *, deleted_too: bool = False
-) -> VisibleCustomer:
-    """A customer the actor sees; a deleted one is for holders of `customers:delete`. Raises NotFound."""
-    row = (await run(session, _CUSTOMER, customer_id)).one_or_none()
-    if row is None or not may_see(actor, row.manager_id, row.viewer_ids):
-        raise NotFound
-    if row.state != "active" and not (row.state == "deleted" and actor.may(DELETE)):
-        raise NotFound
-    return VisibleCustomer(customer_id, may_change(actor, row.manager_id, row.viewer_ids) and row.state == "active")
 
 
 async def summary_json(session: Session, customer: VisibleCustomer) -> tuple[str, int]:

@@ -1,0 +1,1 @@
+"""Reads, already filtered by what the actor may see."""
