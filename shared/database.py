@@ -1,7 +1,9 @@
-"""PostgreSQL: one engine per process, one transaction per request, batch or job, committed only here.
+"""PostgreSQL: a few connections per process, one transaction per request, batch or job, committed only here.
 
 `transaction` writes the events that the work left in the session's outbox, then commits both
-together. What a passing fault looks like (`is_transient`) is decided here, for HTTP and Kafka alike.
+together. Objects go through SQLAlchemy's session, hand-written SQL (`run`) past it to the driver of the
+same connection: a statement then costs a fifth. What a passing fault looks like (`is_transient`) is
+decided here, for HTTP and Kafka alike.
 """
 
 import re
@@ -12,14 +14,14 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import CursorResult, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import outbox
+from shared.connections import Connections, driver
 from shared.envelope import Origin
 from shared.errors import SchemaTooOld
+from shared.rows import Row, Rows
 from shared.settings import Settings
 
 Session = AsyncSession
@@ -35,53 +37,58 @@ class Database:
     """A service's database. `on_outbox` is called after a commit that left events for the relay."""
 
     def __init__(self, settings: Settings, pool_size: int | None = None) -> None:
-        self.engine = _engine(settings, pool_size or settings.database_pool_size)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._readers = async_sessionmaker(reading, expire_on_commit=False, autoflush=False)
+        url = driver_url(settings.database_url.get_secret_value())
+        size = pool_size or settings.database_pool_size
+        self._connections = Connections(url, connect_arguments(settings), size, settings.database_pool_wait_seconds)
         self.on_outbox: Callable[[], None] = lambda: None
         self.service = settings.service
 
     @asynccontextmanager
     async def transaction(self, origin: Origin | None = None) -> AsyncIterator[Session]:
         """A session whose work and events are committed together at the end, or not at all."""
-        async with self._sessions() as session:
+        async with self._connections.borrowed() as connection:
+            session = connection.session
             outbox.open_box(session, self.service, origin or Origin())
-            yield session
-            await session.flush()
-            written = await outbox.write(session)
-            await session.commit()
+            async with connection.driver.transaction():
+                yield session
+                await session.flush()
+                written = await outbox.write(session)
         if written:
             self.on_outbox()
 
     @asynccontextmanager
     async def reading(self, origin: Origin | None = None) -> AsyncIterator[Session]:
         """A session for reads: every statement by itself, no transaction around them."""
-        async with self._readers() as session:
-            outbox.open_box(session, self.service, origin or Origin())
-            yield session
+        async with self._connections.borrowed() as connection:
+            outbox.open_box(connection.session, self.service, origin or Origin())
+            yield connection.session
 
     async def require_schema(self, version: str) -> None:
         """Raises SchemaTooOld when the database has not been migrated up to `version`."""
-        async with self._readers() as session:
-            exists = await session.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-            stored = await session.scalar(text("SELECT max(version_num) FROM alembic_version")) if exists else None
+        async with self.reading() as session:
+            exists = (await run(session, "SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
+            found = await run(session, "SELECT max(version_num) FROM alembic_version") if exists else None
+        stored = found.scalar_one() if found is not None else None
         if stored is None or stored < version:
             raise SchemaTooOld(f"{self.service}: schema {stored or 'none'} is older than {version}: run migrate")
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self.engine.dispose()
+        await self._connections.close()
 
 
-async def run(session: Session, sql: str, *parameters: Any) -> CursorResult[*tuple[Any, ...]]:
+async def run(session: Session, sql: str, *parameters: Any) -> Rows:
     """Run one hand-written statement with PostgreSQL's own `$1` parameters in the session's transaction.
 
     For statements whose shape is the point (batches over `unnest`, lists as JSON); values arrive as
-    asyncpg sends them, JSON as text.
+    asyncpg sends them, JSON as text. What objects have pending is not flushed before.
     """
-    connection = await session.connection()
-    return await connection.exec_driver_sql(sql, parameters)
+    return Rows(await driver(session).fetch(sql, *parameters, record_class=Row))
+
+
+async def run_counting(session: Session, sql: str, *parameters: Any) -> int:
+    """Run a statement that answers no rows; says how many it wrote."""
+    return int((await driver(session).execute(sql, *parameters)).rpartition(" ")[2])
 
 
 async def clock(session: Session) -> datetime:
@@ -102,18 +109,16 @@ async def try_advisory_lock(session: Session, name: str) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed a little later: connection lost, server away, lock not had."""
-    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | asyncpg.PostgresConnectionError):
+    if isinstance(error, ConnectionError | TimeoutError | asyncpg.PostgresConnectionError):
         return True
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error, InterfaceError):
-            return True
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-        if state is None:
-            return isinstance(error, OperationalError) or "state" in str(error.orig)
-        return state in PASSING_STATES or state.startswith("08")
+    if isinstance(error, DBAPIError):  # what SQLAlchemy says in place of the driver
+        cause = getattr(error.orig, "__cause__", None)
+        return error.connection_invalidated or (cause is not None and is_transient(cause))
     if isinstance(error, asyncpg.PostgresError):
         return (getattr(error, "sqlstate", None) or "") in PASSING_STATES
-    return isinstance(error, asyncpg.InterfaceError | OSError)
+    if isinstance(error, ValueError):  # a value that the driver cannot send is one of its InterfaceErrors, too
+        return False
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
 
 
 def violated(error: BaseException) -> str | None:
@@ -149,25 +154,3 @@ def connect_arguments(settings: Settings) -> dict[str, Any]:
             context.verify_mode = ssl.CERT_NONE
         arguments["ssl"] = context
     return arguments
-
-
-def _engine(settings: Settings, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(
-        driver_url(settings.database_url.get_secret_value()).replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=settings.database_pool_wait_seconds,
-        pool_use_lifo=True,
-        connect_args={**connect_arguments(settings), "prepared_statement_cache_size": STATEMENT_CACHE},
-    )
-    event.listen(engine.sync_engine, "handle_error", _mark_dead_connection)
-    return engine
-
-
-def _mark_dead_connection(context: Any) -> None:
-    """asyncpg reports a dead backend in several ways; each must drop the pooled connection."""
-    if isinstance(context.original_exception, asyncpg.InternalClientError | asyncpg.PostgresConnectionError):
-        context.is_disconnect = True
-    cause = getattr(context.original_exception, "__cause__", None)
-    if isinstance(cause, asyncpg.InternalClientError | asyncpg.PostgresConnectionError | asyncpg.AdminShutdownError):
-        context.is_disconnect = True

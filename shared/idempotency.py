@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.database import Session, run, try_advisory_lock
+from shared.database import Session, run, run_counting, try_advisory_lock
 from shared.errors import Conflict, Invalid
 
 MAX_KEY_LENGTH = 128
@@ -87,7 +87,6 @@ async def finish(session: Session, attempt: Attempt, answer: Answer) -> None:
 
 async def purge(session: Session, hours: int) -> int:
     """Forget answers older than `hours`. Answers how many went."""
-    result = await run(
+    return await run_counting(
         session, "DELETE FROM idempotency WHERE created_at < clock_timestamp() - make_interval(hours => $1)", hours
     )
-    return result.rowcount

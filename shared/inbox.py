@@ -6,7 +6,7 @@ An event's id is unique per source only, so a stranger cannot shadow another's e
 from collections.abc import Sequence
 from typing import TypeVar
 
-from shared.database import Session, run
+from shared.database import Session, run, run_counting
 from shared.envelope import Envelope
 
 E = TypeVar("E", bound=Envelope)
@@ -36,7 +36,6 @@ async def unseen(session: Session, consumer: str, envelopes: Sequence[E]) -> lis
 
 async def purge(session: Session, days: int) -> int:
     """Forget what is older than `days`; a topic keeps its records for less. Answers how many went."""
-    result = await run(
+    return await run_counting(
         session, "DELETE FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1)", days
     )
-    return result.rowcount

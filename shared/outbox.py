@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.connections import driver
 from shared.contracts.events import MAX_RECORD_BYTES, Event, Topic
 from shared.envelope import Origin, encode_headers, new_id
 
@@ -74,8 +74,7 @@ async def write(session: AsyncSession) -> bool:
         return False
     if box.pending:
         columns = [list(column) for column in zip(*box.pending, strict=True)]
-        connection = await session.connection()
-        await connection.exec_driver_sql(INSERT, tuple(columns))
+        await driver(session).execute(INSERT, *columns)
         box.pending.clear()
     return True
 
@@ -87,11 +86,11 @@ def written_by_statement(session: AsyncSession) -> None:
 
 async def backlog(session: AsyncSession) -> tuple[int, float]:
     """How many rows wait for the relay (counted up to a million) and the age of the oldest in seconds."""
-    statement = text("""
+    statement = """
         SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 1000000) AS counted),
                coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM outbox ORDER BY id LIMIT 1), 0)
-    """)
-    count, age = (await session.execute(statement)).one()
+    """
+    [(count, age)] = await driver(session).fetch(statement)
     return int(count), float(age)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.contracts.catalogue import find
-from shared.database import Database, run
+from shared.database import Database, run_counting
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def resend_since(settings: Settings, since: datetime) -> int:
     database = Database(settings, pool_size=2)
     try:
         async with database.transaction() as session:
-            moved = await run(
+            return await run_counting(
                 session,
                 "WITH again AS (DELETE FROM outbox_sent WHERE sent_at >= $1 RETURNING *)"
                 " INSERT INTO outbox (event_id, topic, aggregatetype, aggregateid, type, payload, headers)"
@@ -51,4 +51,3 @@ async def resend_since(settings: Settings, since: datetime) -> int:
             )
     finally:
         await database.close()
-    return moved.rowcount

@@ -19,7 +19,7 @@ from fastapi import APIRouter, FastAPI
 from shared import idempotency, inbox, telemetry
 from shared.contracts.events import Topic
 from shared.cursors import Cursors
-from shared.database import Database, Session, run
+from shared.database import Database, Session, run, run_counting
 from shared.health import health_router
 from shared.http import Wiring, create_app
 from shared.identity import TokenVerifier, keys_at
@@ -128,13 +128,13 @@ async def purge(database: Database, settings: Settings, _: date) -> Mapping[str,
     async with database.transaction() as session:
         answers = await idempotency.purge(session, settings.idempotency_hours)
         entries = await inbox.purge(session, settings.inbox_days)
-        sent = await run(
+        sent = await run_counting(
             session,
             "DELETE FROM outbox_sent WHERE sent_at < clock_timestamp() - make_interval(days => $1)",
             settings.outbox_sent_days,
         )
         await run(session, "DELETE FROM job_run WHERE started_at < clock_timestamp() - interval '90 days'")
-    return {"idempotent_answers": answers, "inbox_entries": entries, "sent_events": sent.rowcount}
+    return {"idempotent_answers": answers, "inbox_entries": entries, "sent_events": sent}
 
 
 async def run_job(service: Service, settings: Settings, name: str, slot: str, today: date) -> Mapping[str, Any] | None:
@@ -143,10 +143,10 @@ async def run_job(service: Service, settings: Settings, name: str, slot: str, to
     database = Database(settings, pool_size=2)
     try:
         async with database.transaction() as session:
-            taken = await run(
+            taken = await run_counting(
                 session, "INSERT INTO job_run (job, slot) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, slot
             )
-        if not taken.rowcount:
+        if not taken:
             return None
         try:
             outcome = await job(database, settings, today)

@@ -10,8 +10,11 @@ from shared.contracts.events import Event
 from tests.architecture.source import Source, product_sources, sources
 
 COMMITS = {
-    "shared/database.py": "the transaction of a request, a batch or a job",
     "shared/dead_letters.py": "the offsets of replayed dead letters",
+}
+DRIVERS = {
+    "shared/database.py": "the transaction of a request, a batch or a job, and hand-written SQL in it",
+    "shared/outbox.py": "the events of that transaction",
 }
 TESTS_OF_TYPE = ("isinstance", "issubclass")
 
@@ -28,6 +31,13 @@ def _places(name: str) -> dict[str, list[str]]:
 def test_transactions_are_committed_in_one_place() -> None:
     """A commit elsewhere would part a change from its outbox rows, or answer before it is kept."""
     assert set(_places("commit")) == set(COMMITS)
+    near_the_driver = {
+        source.path
+        for source in product_sources()
+        for node in source.nodes
+        if "shared.connections" in _modules_of(node)
+    }
+    assert near_the_driver <= set(DRIVERS)
     said = re.compile(r"^\s*(COMMIT|BEGIN|ROLLBACK)\b")
     for source in product_sources():
         for node in source.nodes:

@@ -15,6 +15,11 @@ PLANTED: dict[str, tuple[Callable[[], None], str, str]] = {
         "services/imports/commands/rows.py",
         "async def write(session):\n    await session.commit()\n",
     ),
+    "a transaction at the driver": (
+        test_boundaries.test_transactions_are_committed_in_one_place,
+        "services/imports/commands/rows.py",
+        "from shared.connections import driver\n",
+    ),
     "a commit in SQL": (
         test_boundaries.test_transactions_are_committed_in_one_place,
         "services/imports/commands/rows.py",

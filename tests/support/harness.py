@@ -117,7 +117,7 @@ class Harness:
         """Run a statement; answers its rows if it has any."""
         async with self.database.transaction() as session:
             result = await run(session, statement, *parameters)
-            return list(result.all()) if result.returns_rows else []
+            return result.all()
 
     async def close(self) -> None:
         """Give everything back."""

@@ -8,7 +8,7 @@ import msgspec
 
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.long_work import LongWork, WorkKind
-from shared.database import Session, clock, run
+from shared.database import Session, clock, run, run_counting
 from shared.envelope import new_id
 from shared.identity import Actor
 
@@ -53,9 +53,8 @@ async def keep_items(session: Session, work: LongWork, items: Sequence[Any], fai
 
 async def forget_long_work(session: Session) -> int:
     """Forget what ended long ago. Answers how many went."""
-    gone = await run(
+    return await run_counting(
         session,
         "DELETE FROM long_work WHERE finished_at < clock_timestamp() - make_interval(days => $1)",
         KEPT_DAYS,
     )
-    return gone.rowcount

@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.contracts.events import Event
 from shared.contracts.work import SelectionChunkResolved, SelectionResolved
 from shared.copies import array_text
-from shared.database import Session, run
+from shared.database import Session, run, run_counting
 from shared.envelope import Envelope
 from shared.errors import Invalid
 from shared.identity import Actor
@@ -106,11 +106,11 @@ async def selection_chunk(session: Session, selection_id: UUID, place: int) -> l
 
 async def forget_selections(session: Session) -> int:
     """Forget expired selections, and chunks that never became one. Answers how many selections went."""
-    gone = await run(session, "DELETE FROM selection WHERE expires_at < clock_timestamp()")
+    gone = await run_counting(session, "DELETE FROM selection WHERE expires_at < clock_timestamp()")
     await run(
         session,
         "DELETE FROM selection_chunk WHERE received_at < clock_timestamp() - make_interval(days => $1)"
         " AND NOT EXISTS (SELECT FROM selection WHERE selection.id = selection_chunk.selection_id)",
         KEPT_DAYS,
     )
-    return gone.rowcount
+    return gone

@@ -12,7 +12,7 @@ from uuid import UUID
 from services.interactions.commands.recording import MERGED
 from services.interactions.commands.summaries import lock_summaries, recount
 from shared import outbox, telemetry
-from shared.database import Database, run
+from shared.database import Database, run, run_counting
 from shared.settings import Settings
 
 log = telemetry.logger("reconciliation")
@@ -92,5 +92,5 @@ async def reconcile(database: Database, settings: Settings, today: date) -> Mapp
 async def _repair(database: Database, customer_ids: Sequence[UUID]) -> tuple[int, int]:
     async with database.transaction() as session:
         await lock_summaries(session, customer_ids)
-        rows = (await run(session, _REBUILD, customer_ids)).rowcount
+        rows = await run_counting(session, _REBUILD, customer_ids)
         return rows, (await recount(session, customer_ids, outbox.origin(session))).drifted

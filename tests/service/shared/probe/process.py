@@ -90,7 +90,7 @@ class Probe:
         """Run a statement; answers its rows if it has any."""
         async with self.database.transaction() as session:
             result = await run(session, statement, *parameters)
-            return list(result.all()) if result.returns_rows else []
+            return result.all()
 
     async def effects(self) -> list[str]:
         """The texts of all effects, in the order they happened."""
