@@ -1,10 +1,14 @@
 """What the customers service is made of: the only place where its parts are wired."""
 
 from services.customers import consumers
+from services.customers.api.assignments import assignments
 from services.customers.api.customers import customers
 from services.customers.api.employees import employees
 from services.customers.api.tenant import tenant
 from services.customers.commands.republishing import republish
+from services.customers.jobs import purge_of_customers
+from services.customers.settings import CustomersSettings
+from services.customers.worker import work
 from shared.messaging import subscriptions_in
 from shared.service import Service
 
@@ -13,7 +17,10 @@ SERVICE = Service(
     title="Rapport customers",
     description="Customer records, their classification, responsible persons and viewers; employees; audit trail.",
     package="services.customers",
-    routers=(customers, employees, tenant),
+    routers=(assignments, customers, employees, tenant),
     subscriptions=subscriptions_in(consumers),
+    settings=CustomersSettings,
+    jobs={"purge": purge_of_customers},
     republish=republish,
+    workers=(work,),
 )

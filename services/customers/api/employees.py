@@ -19,16 +19,16 @@ from services.customers.api.schemas import (
 from services.customers.commands.employees import (
     activate_employee,
     create_employee,
-    deactivate_employee,
     update_employee,
 )
+from services.customers.commands.successions import deactivate_employee
 from services.customers.domain.employee import Employee
 from services.customers.queries.employees import list_employees, read_employee
 from services.customers.queries.trail import read_audit
 from shared.database import Session
 from shared.errors import Forbidden
 from shared.fields import PageQuery
-from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, created, etag, json_text, router
+from shared.http import PREFIX, ActorDep, IfMatch, SessionDep, WiringDep, created, etag, json_text, router
 from shared.identity import MANAGE_DIRECTORY, Actor
 
 employees = router("employees")
@@ -85,9 +85,14 @@ async def post_deactivate(
     response: Response,
     request: DeactivateRequest | None = None,
 ) -> Response:
-    """Let an employee go; customers stay theirs or are transferred (A6)."""
+    """Let an employee go; customers stay theirs or are transferred (A6).
+
+    `Location` names the assignment by which the transfer goes on, if there are too many for one request.
+    """
     transfer_to = request.transfer_to if request is not None else None
-    employee = await deactivate_employee(session, actor, employee_id, transfer_to, expected_version)
+    employee, rest = await deactivate_employee(session, actor, employee_id, transfer_to, expected_version)
+    if rest is not None:
+        response.headers["Location"] = f"{PREFIX}/assignments/{rest.id}"
     return await _answer(session, actor, employee, response)
 
 

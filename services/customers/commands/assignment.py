@@ -6,6 +6,7 @@ from typing import Any
 
 from services.customers.commands.customers import lock_customers
 from services.customers.commands.employees import active_employees
+from services.customers.commands.hand_overs import store_hand_overs
 from services.customers.commands.publishing import AuditRow, decision_entry, tell, write_entries
 from services.customers.domain.customer import Customer
 from shared.contracts.campaigns import OpportunityEvent, OpportunityState
@@ -47,7 +48,7 @@ async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelo
                 decided.append(_decided_nothing(envelope, state, "erased"))
             continue
         decided += _follow(session, customer, envelope, state, state.owner_id in active, at)
-    await session.flush()
+    await store_hand_overs(session, customers.values())
     await write_entries(session, decided)
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.customers.commands.publishing import publish
-from services.customers.domain.customer import Customer
 from services.customers.domain.employee import Employee
 from shared import outbox
 from shared.access import MAX_SUPERIOR_DEPTH
@@ -19,13 +18,30 @@ from shared.errors import Conflict, InactiveEmployee, Invalid, NotFound
 from shared.folding import fold
 from shared.identity import MANAGE_DIRECTORY, Actor
 
-TRANSFER_BATCH = 500
-TREE_LOCK = "employee tree"
+DIRECTORY_LOCK = "directory"
+"""One writer at a time: two moves at once could close a cycle, two creations take one code, unseen by either."""
+
+_AROUND = """
+WITH RECURSIVE above(id, superior_id, depth) AS (
+    SELECT id, superior_id, 1 FROM employee WHERE id = $1
+    UNION ALL
+    SELECT e.id, e.superior_id, above.depth + 1 FROM employee e JOIN above ON e.id = above.superior_id
+    WHERE above.depth <= $3
+), below(id, depth) AS (
+    SELECT id, 0 FROM employee WHERE id = $2
+    UNION ALL
+    SELECT e.id, below.depth + 1 FROM employee e JOIN below ON e.superior_id = below.id WHERE below.depth <= $3
+)
+SELECT (SELECT max(depth) FROM above), (SELECT coalesce(bool_or(id = $2), false) FROM above),
+       (SELECT coalesce(max(depth), 0) FROM below)
+"""
+"""Levels above a superior with themselves, whether an employee is among them, and levels below the employee."""
 
 
 async def create_employee(session: Session, actor: Actor, values: dict[str, Any]) -> Employee:
     """Add an employee; an id may be given (the token's `sub`). Raises Forbidden, Conflict, Invalid."""
     actor.require(MANAGE_DIRECTORY)
+    await advisory_lock(session, DIRECTORY_LOCK)
     employee_id = values.get("id") or new_id()
     await _require_superior(session, employee_id, values.get("superior_id"))
     code = values.get("code") or await _new_code(session)
@@ -48,7 +64,7 @@ async def create_employee(session: Session, actor: Actor, values: dict[str, Any]
         updated_at=at,
         version=0,
     )
-    event = employee.tell(EmployeeChanged, _by_hand(session))
+    event = employee.tell(EmployeeChanged, employee_cause(session))
     session.add(employee)
     await session.flush()
     await publish(session, [event])
@@ -60,10 +76,10 @@ async def update_employee(
 ) -> Employee:
     """Edit or move an employee; a superior below them would be a cycle. Raises Conflict `cycle`."""
     actor.require(MANAGE_DIRECTORY)
+    await advisory_lock(session, DIRECTORY_LOCK)
     if "superior_id" in values:
-        await advisory_lock(session, TREE_LOCK)  # two moves at once could close a cycle that neither sees
         await _require_superior(session, employee_id, values["superior_id"])
-    employee = await _lock(session, employee_id)
+    employee = await lock_employee(session, employee_id)
     employee.require_version(expected_version)
     code = values.get("code")
     if code is not None and code != employee.code:
@@ -71,29 +87,7 @@ async def update_employee(
         if taken.first() is not None:
             raise Conflict("code_taken")
     also = {"updated_at": await clock(session), "name_folded": fold(values.get("name", employee.name))}
-    await publish(session, employee.change(EmployeeChanged, _by_hand(session), also, **values))
-    return employee
-
-
-async def deactivate_employee(
-    session: Session,
-    actor: Actor,
-    employee_id: UUID,
-    transfer_to: UUID | None = None,
-    expected_version: int | None = None,
-) -> Employee:
-    """Deactivate; their customers stay theirs unless `transfer_to` takes them over (A6)."""
-    actor.require(MANAGE_DIRECTORY)
-    if transfer_to is not None:
-        await require_active_employees(session, {transfer_to})
-        if transfer_to == employee_id:
-            raise Invalid.at("/transfer_to", detail="the employee themselves")
-    employee = await _lock(session, employee_id)
-    employee.require_version(expected_version)
-    await publish(session, employee.deactivate(transfer_to, _by_hand(session)))
-    if transfer_to is not None:
-        await session.flush()
-        await _transfer_all(session, employee_id, transfer_to)
+    await publish(session, employee.change(EmployeeChanged, employee_cause(session), also, **values))
     return employee
 
 
@@ -102,9 +96,9 @@ async def activate_employee(
 ) -> Employee:
     """Let an employee work again."""
     actor.require(MANAGE_DIRECTORY)
-    employee = await _lock(session, employee_id)
+    employee = await lock_employee(session, employee_id)
     employee.require_version(expected_version)
-    await publish(session, employee.activate(_by_hand(session)))
+    await publish(session, employee.activate(employee_cause(session)))
     return employee
 
 
@@ -129,7 +123,7 @@ async def active_employees(session: Session, employee_ids: Iterable[UUID]) -> se
 
 async def bootstrap_administrator(session: Session, employee_id: UUID, name: str, code: str) -> bool:
     """Make the first employee of a fresh system; False when there is anybody already."""
-    await advisory_lock(session, TREE_LOCK)
+    await advisory_lock(session, DIRECTORY_LOCK)
     if (await run(session, "SELECT 1 FROM employee LIMIT 1")).first() is not None:
         return False
     administrator = Actor("system", "bootstrap", frozenset({MANAGE_DIRECTORY}))
@@ -137,26 +131,8 @@ async def bootstrap_administrator(session: Session, employee_id: UUID, name: str
     return True
 
 
-async def _transfer_all(session: Session, employee_id: UUID, successor_id: UUID) -> None:
-    while True:
-        batch = (
-            await session.execute(
-                select(Customer)
-                .where(Customer.manager_id == employee_id, Customer.state == "active")
-                .order_by(Customer.id)
-                .limit(TRANSFER_BATCH)
-                .with_for_update()
-            )
-        ).scalars()
-        at, cause = await clock(session), _by_hand(session)
-        events = [event for customer in batch for event in customer.set_manager(successor_id, False, at, cause)]
-        if not events:
-            return
-        await session.flush()
-        await publish(session, events)
-
-
-async def _lock(session: Session, employee_id: UUID) -> Employee:
+async def lock_employee(session: Session, employee_id: UUID) -> Employee:
+    """The employee's row, locked. Raises NotFound."""
     found = await session.execute(select(Employee).where(Employee.id == employee_id).with_for_update())
     employee = found.scalar_one_or_none()
     if employee is None:
@@ -165,25 +141,16 @@ async def _lock(session: Session, employee_id: UUID) -> Employee:
 
 
 async def _require_superior(session: Session, employee_id: UUID, superior_id: UUID | None) -> None:
-    """The superior exists, and is not below the employee (A2: no cycles, depth ≤ 20)."""
+    """The superior exists, is not below the employee, and nobody gets too many levels above them (A2)."""
     if superior_id is None:
         return
-    found = await run(
-        session,
-        "WITH RECURSIVE above(id, superior_id, depth) AS ("
-        " SELECT id, superior_id, 1 FROM employee WHERE id = $1"
-        " UNION ALL SELECT e.id, e.superior_id, above.depth + 1 FROM employee e JOIN above ON e.id = above.superior_id"
-        " WHERE above.depth <= 2 * $3) SELECT count(*), coalesce(bool_or(id = $2), false), max(depth) FROM above",
-        superior_id,
-        employee_id,
-        MAX_SUPERIOR_DEPTH,
-    )
-    count, cycle, depth = found.one()
+    found = await run(session, _AROUND, superior_id, employee_id, MAX_SUPERIOR_DEPTH)
+    levels_above, cycle, levels_below = found.one()
     if cycle or superior_id == employee_id:
         raise Conflict("cycle")
-    if not count:
+    if levels_above is None:
         raise Invalid.at("/superior_id", detail="unknown employee")
-    if depth > MAX_SUPERIOR_DEPTH:
+    if levels_above + levels_below > MAX_SUPERIOR_DEPTH:
         raise Invalid.at("/superior_id", detail=f"more than {MAX_SUPERIOR_DEPTH} levels of superiors")
 
 
@@ -192,6 +159,7 @@ async def _new_code(session: Session) -> str:
     return f"NV{number:04d}"
 
 
-def _by_hand(session: Session) -> Cause:
+def employee_cause(session: Session) -> Cause:
+    """The cause of a change of the directory: a request, or the system at its start."""
     origin = outbox.origin(session)
     return Cause(kind="user" if origin.actor.kind != "system" else "system", id=origin.correlation_id)

@@ -8,10 +8,10 @@ from shared.errors import NotFound
 from shared.folding import fold
 from shared.identity import MANAGE_DIRECTORY, Actor
 
-_PLAIN = "'id', id, 'code', code, 'name', name, 'department', department, 'active', active"
+_PLAIN = "'id', id, 'code', code, 'name', name, 'department', department, 'active', active, 'version', version"
 _FULL = (
     f"{_PLAIN}, 'email', email, 'phone', phone, 'superior_id', superior_id, 'successor_id', successor_id,"
-    " 'created_at', instant(created_at), 'updated_at', instant(updated_at), 'version', version"
+    " 'created_at', instant(created_at), 'updated_at', instant(updated_at)"
 )
 
 
@@ -30,7 +30,7 @@ async def list_employees(
         "         AND ($2::bool IS NULL OR active = $2)"
         "         AND ($3::text IS NULL OR (name_folded, id) > ($3, $4::uuid))"
         "       ORDER BY name_folded, id LIMIT $5 + 1) found",
-        fold(text).replace("%", r"\%").replace("_", r"\_") if text else None,
+        fold(text).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") if text else None,
         active,
         name,
         UUID(last_id) if last_id else None,

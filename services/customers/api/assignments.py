@@ -1,0 +1,108 @@
+"""`/customers/assign` and `/assignments/{id}`: many customers handed over at once (A1, A4)."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import AfterValidator, BaseModel, Field
+
+from services.customers.commands.assignments import assign_customers, item_of
+from services.customers.domain.long_work import LongWork
+from services.customers.queries.assignments import preview_assignment
+from services.customers.queries.long_work import get_long_work, items_page
+from shared.fields import BulkResult, ItemError, ItemResult, Items, Page, PageQuery, RequestModel, bulk
+from shared.http import ActorDep, SessionDep, WiringDep, json_text, reads, router
+
+assignments = router("assignments")
+
+MAX_EMPLOYEES = 200
+"""Employees that one assignment shares customers among."""
+
+
+def _once(values: list[UUID]) -> list[UUID]:
+    return list(dict.fromkeys(values))
+
+
+class AssignmentRequest(RequestModel):
+    """Customers, and who becomes responsible for them: evenly where several are named."""
+
+    customer_ids: Items[UUID]
+    employee_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_EMPLOYEES), AfterValidator(_once)]
+    keep_previous_as_viewer: bool = False
+
+
+class AssignedItem(ItemResult):
+    """What became of one customer: who is responsible now, and the record's version."""
+
+    employee_id: UUID | None = None
+    version: int | None = None
+
+
+class SightItem(BaseModel):
+    """Who would gain or lose sight of how many customers, and of which."""
+
+    employee_id: UUID
+    gains: int
+    loses: int
+    customer_ids: list[UUID]
+
+
+class AssignmentPreview(BaseModel):
+    """What an assignment would do to people's sight (A4)."""
+
+    items: list[SightItem]
+
+
+class LongWorkRecord(BaseModel):
+    """How far work is: `done` and `failed` of `total` customers; `error` says what ended it early."""
+
+    id: UUID
+    state: Literal["running", "finished", "failed"]
+    total: int
+    done: int
+    failed: int
+    error: ItemError | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, work: LongWork) -> "LongWorkRecord":
+        """Long work as an answer."""
+        fields = {name: getattr(work, name) for name in LongWorkRecord.model_fields if name != "error"}
+        return cls(**fields, error=ItemError(code=work.error) if work.error else None)
+
+
+@assignments.post("/customers/assign")
+async def post_assign(request: AssignmentRequest, session: SessionDep, actor: ActorDep) -> BulkResult[AssignedItem]:
+    """Hand customers over; an outcome for each, in the order of `customer_ids`."""
+    outcomes = await assign_customers(
+        session, actor, request.customer_ids, request.employee_ids, request.keep_previous_as_viewer
+    )
+    return bulk([AssignedItem.model_validate(item_of(index, outcome)) for index, outcome in enumerate(outcomes)])
+
+
+@assignments.post("/customers/assign/preview")
+@reads
+async def post_preview(request: AssignmentRequest, session: SessionDep, actor: ActorDep) -> AssignmentPreview:
+    """Who would gain and who would lose sight, writing nothing (A4)."""
+    changes = await preview_assignment(
+        session, actor, request.customer_ids, request.employee_ids, request.keep_previous_as_viewer
+    )
+    items = [SightItem(employee_id=employee_id, **vars(change)) for employee_id, change in sorted(changes.items())]
+    return AssignmentPreview(items=items)
+
+
+@assignments.get("/assignments/{assignment_id}")
+async def get_assignment(assignment_id: UUID, session: SessionDep, actor: ActorDep) -> LongWorkRecord:
+    """How far an assignment of yours is."""
+    return LongWorkRecord.of(await get_long_work(session, actor, "assignment", assignment_id))
+
+
+@assignments.get("/assignments/{assignment_id}/items", response_model=Page[AssignedItem])
+async def get_assignment_items(
+    assignment_id: UUID, query: Annotated[PageQuery, Query()], session: SessionDep, actor: ActorDep, wiring: WiringDep
+) -> Response:
+    """What became of the customers so far, in the order of their ids."""
+    work = await get_long_work(session, actor, "assignment", assignment_id)
+    return json_text(await items_page(session, wiring.cursors, work, query.limit, query.cursor))

@@ -1,0 +1,129 @@
+"""Many customers handed over at once: locked, decided by their own methods, written in one statement (A1, A4).
+
+Whoever makes managers in bulk ends here: people by `/customers/assign`, a leaving employee's
+succession, campaigns whose opportunities got owners. Row by row, two thousand would take seconds.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import inspect
+
+from services.customers.commands.customers import by_hand, lock_customers
+from services.customers.commands.employees import require_active_employees
+from services.customers.commands.publishing import publish
+from services.customers.domain.customer import Customer
+from shared.access import may_change, may_see
+from shared.copies import array_text
+from shared.database import Session, clock, run
+from shared.errors import Forbidden, NotFound, RapportError
+from shared.identity import Actor
+
+_WRITE = """
+UPDATE customer AS stored SET
+    manager_id = news.manager_id, manager_set_at = news.manager_set_at, manager_cause_kind = news.cause_kind,
+    manager_cause_id = news.cause_id, viewer_ids = news.viewers::uuid[], updated_at = news.updated_at,
+    search_text = news.search_text, version = news.version
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+            $8::text[], $9::bigint[])
+     AS news(id, manager_id, manager_set_at, cause_kind, cause_id, viewers, updated_at, search_text, version)
+WHERE stored.id = news.id
+"""
+
+_DROP_VIEWERS = "DELETE FROM customer_viewer WHERE customer_id = ANY($1::uuid[])"
+_ADD_VIEWERS = """
+INSERT INTO customer_viewer (customer_id, employee_id, cause_kind, cause_id)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+"""
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """What became of one customer: who is responsible now, or why nothing was done."""
+
+    customer_id: UUID
+    employee_id: UUID | None
+    version: int | None
+    changed: bool
+    error: RapportError | None = None
+
+    @property
+    def status(self) -> str:
+        """The word of bulk answers."""
+        return "failed" if self.error is not None else "updated" if self.changed else "unchanged"
+
+
+async def hand_over(
+    session: Session,
+    actor: Actor,
+    customer_ids: Collection[UUID],
+    employee_ids: Sequence[UUID],
+    keep_previous_as_viewer: bool,
+    turns_taken: int = 0,
+    as_successor: bool = False,
+) -> dict[UUID, HandOver]:
+    """Give customers to employees by turns: sorted by id, the first to the first (A1).
+
+    One that the actor may not change fails by itself and takes no turn. `turns_taken` continues an
+    earlier batch; a successor takes over whatever the actor sees (A6). Raises InactiveEmployee.
+    """
+    await require_active_employees(session, employee_ids)
+    customers = await lock_customers(session, customer_ids)
+    at, cause = await clock(session), by_hand(session)
+    outcomes: dict[UUID, HandOver] = {}
+    events: list[Any] = []
+    for customer_id in sorted(set(customer_ids)):
+        customer = customers.get(customer_id)
+        refusal = _refusal(actor, customer) if not as_successor else None
+        if customer is None or refusal is not None:
+            outcomes[customer_id] = HandOver(customer_id, None, None, False, refusal or NotFound())
+            continue
+        employee_id = employee_ids[turns_taken % len(employee_ids)]
+        turns_taken += 1
+        told = customer.set_manager(employee_id, keep_previous_as_viewer, at, cause)
+        outcomes[customer_id] = HandOver(customer_id, employee_id, customer.version, bool(told))
+        events += told
+    await store_hand_overs(session, customers.values())
+    await publish(session, events)
+    return outcomes
+
+
+async def store_hand_overs(session: Session, customers: Iterable[Customer]) -> None:
+    """Write what hand-overs change of locked customers; the objects are no longer the session's then."""
+    touched = [customer for customer in customers if inspect(customer).modified]
+    if not touched:
+        return
+    looked_at = [customer for customer in touched if inspect(customer).attrs.viewers.history.has_changes()]
+    dropped = [v for customer in looked_at for v in inspect(customer).attrs.viewers.history.deleted]
+    for one in (*touched, *dropped):
+        session.expunge(one)  # else the flush at the end would write each of them again
+    rows = [
+        (
+            customer.id,
+            customer.manager_id,
+            customer.manager_set_at,
+            customer.manager_cause_kind,
+            customer.manager_cause_id,
+            array_text(customer.viewer_ids),
+            customer.updated_at,
+            customer.search_text,
+            customer.version,
+        )
+        for customer in touched
+    ]
+    await run(session, _WRITE, *map(list, zip(*rows, strict=True)))
+    if looked_at:
+        viewers = [(v.customer_id, v.employee_id, v.cause_kind, v.cause_id) for one in looked_at for v in one.viewers]
+        await run(session, _DROP_VIEWERS, [customer.id for customer in looked_at])
+        if viewers:
+            await run(session, _ADD_VIEWERS, *map(list, zip(*viewers, strict=True)))
+
+
+def _refusal(actor: Actor, customer: Customer | None) -> RapportError | None:
+    if customer is None or customer.state != "active" or not may_see(actor, customer.manager_id, customer.viewer_ids):
+        return NotFound()
+    if not may_change(actor, customer.manager_id, customer.viewer_ids):
+        return Forbidden()
+    return None
