@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from services.campaigns.commands.classification import apply_items
+from services.campaigns.commands.customer_changes import keep_changes
 from services.campaigns.commands.customers import follow_customers, forget_erased
+from services.campaigns.commands.decisions import decide
 from services.campaigns.commands.inactivity import hand_on_of_inactive
 from services.campaigns.commands.selections import keep_selections
 from shared.contracts.classification import CLASSIFICATION
@@ -19,8 +21,10 @@ from shared.messaging import consumes
 
 @consumes(CUSTOMERS)
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
-    """Keep the copy; opportunities rest, come back and end with their customer (K7, C8)."""
-    await follow_customers(session, await apply_customers(session, envelopes))
+    """Keep the copy; opportunities rest, come back and end with their customer (K7, C8); rules are asked (K5)."""
+    seen = await apply_customers(session, envelopes)
+    await follow_customers(session, seen)
+    await decide(session, await keep_changes(session, envelopes, seen))
     await forget_erased(session, envelopes)
 
 

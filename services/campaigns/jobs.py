@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from services.campaigns.commands.campaigns import lock_campaigns
+from services.campaigns.commands.customer_changes import forget_changes
+from services.campaigns.commands.decisions import forget_runs
 from services.campaigns.commands.distribution import campaigns_with_waiting, drain
 from services.campaigns.commands.inactivity import hand_on_of_inactive, inactive_owners
 from services.campaigns.commands.long_work import forget_long_work
@@ -36,13 +37,9 @@ async def distribute_waiting(database: Database, _: Settings, __: date) -> Mappi
 
 
 async def purge_of_campaigns(database: Database, settings: Settings, today: date) -> Mapping[str, Any]:
-    """What every service forgets, expired selections, and long work that ended long ago."""
+    """What every service forgets, expired selections, long work, changes and runs of rules of long ago."""
     async with database.transaction() as session:
         selections, ended = await forget_selections(session), await forget_long_work(session)
-    return {**await purge(database, settings, today), "selections": selections, "long_work": ended}
-
-
-async def _drain_once(database: Database, campaign_id: UUID) -> int:
-    async with database.transaction() as session:
-        [campaign] = await lock_campaigns(session, [campaign_id])
-        return await drain(session, campaign)
+        changes, runs = await forget_changes(session), await forget_runs(session)
+    forgotten = {"selections": selections, "long_work": ended, "customer_changes": changes, "automation_runs": runs}
+    return {**await purge(database, settings, today), **forgotten}

@@ -1,11 +1,13 @@
-"""Does long work beside the consumers: step by step, each step one transaction, from where it stands.
+"""Does long work and what automation rules left to do beside the consumers: step by step, each one transaction.
 
-Several processes may do so at once; each takes work that no other is at.
+Several processes may do so at once; each takes work that no other is at, or waits for the campaign's lock.
 """
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 
+from services.campaigns.commands.automated import add_taken, give_up_task, next_campaign
 from services.campaigns.commands.working import give_up, next_work, work_on
 from services.campaigns.settings import CampaignsSettings
 from shared import telemetry
@@ -16,20 +18,15 @@ log = telemetry.logger("campaigns-worker")
 
 
 async def work(database: Database, settings: Settings, ended: asyncio.Event) -> None:
-    """Do what is there to do, until `ended`. A fault that passes only makes it rest; others end the process."""
+    """Do what long work is there to do, until `ended`."""
     assert isinstance(settings, CampaignsSettings)
-    while not ended.is_set():
-        rest_seconds = settings.long_work_poll_seconds
-        try:
-            if await work_next(database):
-                continue
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("work interrupted", error=repr(error))
-            rest_seconds = settings.long_work_pause_seconds
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), rest_seconds)
+    await _repeat(work_next, database, settings.long_work_poll_seconds, settings.long_work_pause_seconds, ended)
+
+
+async def automate(database: Database, settings: Settings, ended: asyncio.Event) -> None:
+    """Add to campaigns whom automation rules took, until `ended`."""
+    assert isinstance(settings, CampaignsSettings)
+    await _repeat(automate_next, database, settings.automation_poll_seconds, settings.long_work_pause_seconds, ended)
 
 
 async def work_next(database: Database) -> bool:
@@ -48,3 +45,52 @@ async def work_next(database: Database) -> bool:
     async with database.transaction() as session:
         await give_up(session, work_id)
     return True
+
+
+async def automate_next(database: Database) -> bool:
+    """Do one step of what rules left to do; False when there is nothing. Raises what passes by itself.
+
+    What fails by our own fault is done again one by one, so that only what fails is given up.
+    """
+    async with database.reading() as session:
+        campaign_id = await next_campaign(session)
+    if campaign_id is None:
+        return False
+    try:
+        async with database.transaction() as session:
+            return bool(await add_taken(session, campaign_id))
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.error("automation step failed", campaign_id=str(campaign_id), exc_info=error)
+    try:
+        async with database.transaction() as session:
+            return bool(await add_taken(session, campaign_id, limit=1))
+    except Exception as error:
+        if is_transient(error):
+            raise
+    async with database.transaction() as session:
+        await give_up_task(session, campaign_id)
+    return True
+
+
+async def _repeat(
+    step: Callable[[Database], Awaitable[bool]],
+    database: Database,
+    poll_seconds: float,
+    pause_seconds: float,
+    ended: asyncio.Event,
+) -> None:
+    """Do steps while there are any. A fault that passes only makes it rest; others end the process."""
+    while not ended.is_set():
+        rest_seconds = poll_seconds
+        try:
+            if await step(database):
+                continue
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("work interrupted", error=repr(error))
+            rest_seconds = pause_seconds
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), rest_seconds)

@@ -14,7 +14,7 @@ CLAIMED = {
     "interactions": ["I1", "I2", "I3", "I5", "I6", "I7", "I9", "I10", "I11", "I12", "I13", "I14"],
     "last contact": ["L1", "L2", "L3", "L6", "L7"],
     "imports": ["M1", "M2", "M3", "M4", "M5", "M7", "M8", "M9"],
-    "campaigns": ["K1", "K2", "K3", "K4", "K7"],
+    "campaigns": ["K1", "K2", "K3", "K4", "K5", "K7"],
 }
 RULES = [rule for rules in CLAIMED.values() for rule in rules]
 

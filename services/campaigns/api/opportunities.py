@@ -10,13 +10,8 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.campaigns.api.long_work import LongWorkResponse
-from services.campaigns.commands.opportunities import (
-    add_customers,
-    add_selection,
-    assign_owner,
-    remove_opportunity,
-    revise_opportunity,
-)
+from services.campaigns.commands.additions import add_customers, add_selection
+from services.campaigns.commands.opportunities import assign_owner, remove_opportunity, revise_opportunity
 from services.campaigns.domain.access import allowed_on_opportunity
 from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.queries.opportunities import (

@@ -19,7 +19,16 @@ from shared.envelope import Envelope
 
 CAUSE = Cause(kind="system")
 
-_FORGET_ITEMS = "DELETE FROM long_work_item WHERE item ->> 'customer_id' = ANY($1::text[])"
+_FORGET = (
+    "DELETE FROM long_work_item WHERE item ->> 'customer_id' = ANY($1::text[])",
+    "DELETE FROM automation_task WHERE customer_id = ANY($1::text[]::uuid[])",
+    "DELETE FROM automation_run WHERE customer_id = ANY($1::text[]::uuid[])",
+    "DELETE FROM customer_change WHERE customer_id = ANY($1::text[]::uuid[])",
+    "DELETE FROM customer_profile WHERE customer_id = ANY($1::text[]::uuid[])",
+    # Answers kept for repeated requests tell who got which customer, and why.
+    "DELETE FROM idempotency WHERE answer::text ~ array_to_string($1::text[], '|')",
+)
+"""What else is known of customers: reasons of distributions, what rules did and why, what changed of late."""
 
 
 async def follow_customers(session: Session, seen: Sequence[CustomerSeen]) -> None:
@@ -49,7 +58,8 @@ async def forget_erased(session: Session, envelopes: Sequence[Envelope[Event]]) 
         outbox.add(session, opportunity.remove(CAUSE))
         outbox.add_tombstone(session, OPPORTUNITIES, str(opportunity.id))
         await session.delete(opportunity)
-    await run(session, _FORGET_ITEMS, [str(customer_id) for customer_id in erased])
+    for statement in _FORGET:
+        await run(session, statement, [str(customer_id) for customer_id in erased])
     at = await clock(session)
     outbox.add(
         session,

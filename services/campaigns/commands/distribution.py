@@ -4,7 +4,7 @@ The campaign's lock is held throughout, so that two distributions at once come o
 together are as fair as one. Opportunities that nobody is free for wait in the queue.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from services.campaigns.domain.turns import Candidate, Plan, Turn, plan
 from shared import outbox
 from shared.contracts.events import Event
 from shared.database import Session
+from shared.envelope import Origin
 from shared.errors import Invalid, NotFound
 from shared.identity import Actor
 
@@ -44,6 +45,18 @@ class Assignment:
     customer_id: UUID
     employee_id: UUID | None
     reason: Reason
+
+
+@dataclass(frozen=True)
+class AddedByRule:
+    """Which automation rule added an opportunity, and what its events come from (K5)."""
+
+    automation_id: UUID
+    origin: Origin
+
+
+Added = Mapping[UUID, AddedByRule]
+"""Opportunities just added by rules, by id."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +103,51 @@ async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[As
     outlook = await _look(session, campaign, len(rows))
     turns = [*outlook.plan.turns, *[None] * (len(rows) - len(outlook.plan.turns))]
     return [
-        Assignment(opportunity_id, customer_id, turn and turn.employee_id, _reason(campaign, outlook, turn, None))
+        Assignment(opportunity_id, customer_id, turn and turn.employee_id, _reason(campaign, outlook, turn, None, None))
         for (opportunity_id, customer_id), turn in zip(rows, turns, strict=True)
     ]
 
 
-async def hand_over(session: Session, campaign: Campaign, opportunities: Sequence[Opportunity]) -> list[Assignment]:
-    """Give locked opportunities of a locked campaign to whose turn it is; the rest lose their owner and wait."""
+async def hand_over(
+    session: Session, campaign: Campaign, opportunities: Sequence[Opportunity], added: Added | None = None
+) -> list[Assignment]:
+    """Give locked opportunities of a locked campaign to whose turn it is; the rest lose their owner and wait.
+
+    Those that rules have `added` say so in their reason.
+    """
     if not opportunities:
         return []
-    cause, events = caused_by_campaign(campaign.id), list[Event]()
+    cause, by_rules = caused_by_campaign(campaign.id), added or {}
     done, touched = list[Assignment](), list[Opportunity]()
     outlook = await _look(session, campaign, len(opportunities))
     turns = [*outlook.plan.turns, *[None] * (len(opportunities) - len(outlook.plan.turns))]
     for opportunity, turn in zip(opportunities, turns, strict=True):
-        why = _reason(campaign, outlook, turn, opportunity.owner_id)
+        rule = by_rules.get(opportunity.id)
+        why = _reason(campaign, outlook, turn, opportunity.owner_id, rule)
         if turn is not None or not opportunity.waits_for(why):
             touched.append(opportunity)
         if turn is not None:
-            events += opportunity.assign_owner(outlook.people[turn.employee_id], outlook.moment.at, why, cause)
+            events = opportunity.assign_owner(outlook.people[turn.employee_id], outlook.moment.at, why, cause)
         else:
-            events += opportunity.wait(outlook.moment.at, why, cause)
+            events = opportunity.wait(outlook.moment.at, why, cause)
+        outbox.add(session, events, rule and rule.origin)
         done.append(Assignment(opportunity.id, opportunity.customer_id, opportunity.owner_id, why))
     await write_together(session, touched)
     if outlook.plan.turns:
         await remember_turns(session, campaign.id, outlook.moment.today, outlook.plan.shares, outlook.plan.turns)
-    outbox.add(session, events)
     return done
+
+
+async def hand_over_added(session: Session, campaign: Campaign, added: Added) -> None:
+    """Hand out what rules have just added to a locked campaign; who waits in the queue already comes first (K4, K5)."""
+    new = Opportunity.id.in_(list(added))
+    while True:
+        batch = await lock_batch(session, campaign, *unowned(campaign), new | Opportunity.queued_at.is_not(None))
+        done = await hand_over(session, campaign, batch, added)
+        if len(batch) < BATCH or any(assignment.employee_id is None for assignment in done):
+            break
+    behind = await lock_batch(session, campaign, *unowned(campaign), new, Opportunity.queued_at.is_(None))
+    await hand_over(session, campaign, behind, added)
 
 
 async def redistribute(session: Session, campaign: Campaign, leaving: Sequence[UUID]) -> None:
@@ -187,11 +218,15 @@ async def _look(session: Session, campaign: Campaign, count: int) -> _Outlook:
     return _Outlook(moment, people, plan(count, candidates, remembered.shares), why)
 
 
-def _reason(campaign: Campaign, outlook: _Outlook, turn: Turn | None, previous_owner_id: UUID | None) -> Reason:
+def _reason(
+    campaign: Campaign, outlook: _Outlook, turn: Turn | None, previous_owner_id: UUID | None, rule: AddedByRule | None
+) -> Reason:
     if turn is None:
         return reason.queued(outlook.why_queued, previous_owner_id)
     if previous_owner_id is not None:
         return reason.redistributed(previous_owner_id, campaign.method, turn.number, turn.people)
+    if rule is not None:
+        return reason.by_rule(rule.automation_id, campaign.method, turn.number, turn.people)
     return reason.by_turn(campaign.method, turn.number, turn.people)
 
 

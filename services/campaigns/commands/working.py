@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import select, tuple_
 
+from services.campaigns.commands.additions import add_customers
 from services.campaigns.commands.batches import lock_batch
 from services.campaigns.commands.campaigns import lock_campaign
 from services.campaigns.commands.distribution import hand_over, unowned
 from services.campaigns.commands.long_work import keep_items
-from services.campaigns.commands.opportunities import add_customers
 from services.campaigns.commands.selections import selection_chunk
 from services.campaigns.domain.access import require_can_manage
 from services.campaigns.domain.long_work import LongWork

@@ -17,4 +17,5 @@ class Record(DeclarativeBase):
         list[UUID]: ARRAY(Uuid),
         list[date]: ARRAY(Date),
         dict[str, Any]: JSONB(none_as_null=True),
+        list[dict[str, Any]]: JSONB,
     }

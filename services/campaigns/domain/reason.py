@@ -23,6 +23,11 @@ def by_turn(method: Method, turn: int, people: int) -> Reason:
     return {"code": method, "turn": turn, "people": people}
 
 
+def by_rule(automation_id: UUID, method: Method, turn: int, people: int) -> Reason:
+    """An automation rule added the customer and had the opportunity handed out; it was this person's turn (K5)."""
+    return {"code": "automation", "automation_id": str(automation_id), "method": method, "turn": turn, "people": people}
+
+
 def redistributed(previous_owner_id: UUID, method: Method, turn: int, people: int) -> Reason:
     """The previous owner left the staff or the company; it was the new one's turn."""
     return {"code": "redistributed", "from": str(previous_owner_id), "method": method, "turn": turn, "people": people}
@@ -47,3 +52,8 @@ def caused_by(actor: Actor) -> Cause:
 def caused_by_campaign(campaign_id: UUID) -> Cause:
     """The cause that events name when a campaign hands opportunities out by turns."""
     return Cause(kind="campaign", id=str(campaign_id))
+
+
+def caused_by_rule(automation_id: UUID) -> Cause:
+    """The cause that events name when an automation rule added a customer."""
+    return Cause(kind="automation", id=str(automation_id))
