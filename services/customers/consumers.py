@@ -5,12 +5,8 @@ from collections.abc import Sequence
 from services.customers.commands.assignment import follow_opportunity_owners, project_opportunities
 from services.customers.commands.automation import apply_automation_action
 from services.customers.commands.imports import apply_import_rows
-from services.customers.commands.projections import (
-    apply_summaries,
-    confirm_erasures,
-    keep_campaigns,
-    keep_documents,
-)
+from services.customers.commands.projections import apply_summaries, confirm_erasures, keep_campaigns
+from services.customers.commands.purchases import keep_documents
 from shared.contracts.campaigns import CAMPAIGNS, OPPORTUNITIES, CampaignChanged, OpportunityEvent
 from shared.contracts.documents import DOCUMENTS, DocumentChanged
 from shared.contracts.events import Event
@@ -44,7 +40,7 @@ async def on_interaction_summaries(session: Session, events: Sequence[Envelope[I
 
 @consumes(DOCUMENTS)
 async def on_documents(session: Session, events: Sequence[Envelope[DocumentChanged]]) -> None:
-    """Keep orders for purchase filters (P1)."""
+    """Keep orders, their lines and what they add up to, for filters and lifetime values (P1, P3)."""
     await keep_documents(session, events)
 
 

@@ -1,13 +1,15 @@
 """Events about employees and customers as other services hear them, with plausible defaults."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerCreated, CustomerState, Origin
 from shared.contracts.directory import EmployeeChanged, EmployeeState
-from shared.contracts.events import Cause
+from shared.contracts.documents import DocumentChanged, DocumentLine, DocumentState
+from shared.contracts.events import Cause, Money
 from shared.envelope import new_id
 
 BEGINNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -61,3 +63,35 @@ def customer_state(customer_id: UUID | None = None, **values: Any) -> CustomerSt
         "updated_at": BEGINNING,
     }
     return CustomerState(id=identifier, **(given | values))
+
+
+def document(
+    customer_id: UUID, document_id: UUID | None = None, *, version: int = 1, amount: int = 1_000, **values: Any
+) -> DocumentChanged:
+    """A confirmed sales order of one line; `values` replace what is said of it."""
+    given: dict[str, Any] = {
+        "kind": "order",
+        "status": "confirmed",
+        "order_type": "sales",
+        "ordered_at": BEGINNING,
+        "total": Money(amount=amount),
+        "lines": (document_line(amount=amount),),
+        "state": "active",
+        "source_system": "rapport",
+        "created_at": BEGINNING,
+    }
+    state = DocumentState(id=document_id or new_id(), customer_id=customer_id, **(given | values))
+    return DocumentChanged(version=version, state=state, cause=BY_SYSTEM)
+
+
+def document_line(code: str = "XM-PCB40", *, amount: int = 1_000, **values: Any) -> DocumentLine:
+    """A line for one piece; `values` replace what is said of it."""
+    given: dict[str, Any] = {
+        "product_name": f"Hàng {code}",
+        "product_group_code": code.partition("-")[0],
+        "product_group_name": f"Nhóm {code.partition('-')[0]}",
+        "quantity": Decimal(1),
+        "unit_price": Money(amount=amount),
+        "total": Money(amount=amount),
+    }
+    return DocumentLine(product_code=code, **(given | values))

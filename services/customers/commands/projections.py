@@ -1,4 +1,4 @@
-"""What `customers` keeps of other services' topics: numbers, campaigns, documents, erasure confirmations."""
+"""What `customers` keeps of other services' topics: numbers, campaigns, erasure confirmations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from shared.contracts.campaigns import CampaignChanged
-from shared.contracts.documents import DocumentChanged
 from shared.contracts.interactions import Contact, InteractionSummaryChanged
 from shared.contracts.work import ErasureCompleted
 from shared.copies import newest_per_key
@@ -51,21 +50,6 @@ async def keep_campaigns(session: Session, envelopes: Sequence[Envelope[Any]]) -
         if isinstance(e.event, CampaignChanged)
     ]
     await _keep(session, "campaign", rows)
-
-
-async def keep_documents(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
-    """Keep orders and other documents, from which purchases are filtered (P1)."""
-    rows = [
-        {
-            "id": e.key,
-            "customer_id": str(e.event.state.customer_id),
-            "state": e.event.state.model_dump(mode="json"),
-            "version": e.event.version,
-        }
-        for e in newest_per_key(envelopes)
-        if isinstance(e.event, DocumentChanged)
-    ]
-    await _keep(session, "document", rows)
 
 
 async def confirm_erasures(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
