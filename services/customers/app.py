@@ -4,6 +4,7 @@ from services.customers import consumers
 from services.customers.api.assignments import assignments
 from services.customers.api.customers import customers
 from services.customers.api.employees import employees
+from services.customers.api.search import search
 from services.customers.api.tenant import tenant
 from services.customers.commands.republishing import republish
 from services.customers.jobs import purge_of_customers
@@ -17,7 +18,7 @@ SERVICE = Service(
     title="Rapport customers",
     description="Customer records, their classification, responsible persons and viewers; employees; audit trail.",
     package="services.customers",
-    routers=(assignments, customers, employees, tenant),
+    routers=(assignments, search, customers, employees, tenant),
     subscriptions=subscriptions_in(consumers),
     settings=CustomersSettings,
     jobs={"purge": purge_of_customers},

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from services.customers.domain.filter_fields import Kind
 from services.customers.domain.values import EmployeeIds
 from shared.contracts.customers import Address, Origin
 from shared.contracts.events import Money
@@ -80,6 +81,26 @@ class CustomerQuery(PageQuery):
     last_contact_from: Day | None = None
     last_contact_to: Day | None = None
     sort: Text | None = None
+
+
+class FieldAnswer(BaseModel):
+    """One field of filters: what may be asked of it, whether lists sort by it and show it."""
+
+    field: str
+    label: str
+    type: Kind
+    multiple: bool
+    operators: list[str]
+    values: bool
+    sortable: bool
+    column: bool
+
+
+class FieldList(BaseModel):
+    """All fields."""
+
+    items: list[FieldAnswer]
+    next_cursor: None = None
 
 
 class ManagerRequest(RequestModel):

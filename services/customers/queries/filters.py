@@ -1,0 +1,225 @@
+"""The one compiler of filters: a tree becomes an SQL condition over `customer_search s` with its parameters.
+
+Lists, totals, exports, selections and assignment all ask through here, so that a filter means the same
+everywhere and sight (A2) is never left out: `matching` puts both together.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.customers.domain.filter_values import Value
+from services.customers.domain.filters import All, Node, Not, OpportunityTest, Some, Test
+from services.customers.domain.purchase_filter import Purchases
+from services.customers.domain.search_text import viewer_lexeme
+from services.customers.queries.filter_columns import COLUMNS, NEVER_NULL, Column, joins
+from services.customers.queries.text import text_query
+from shared.database import Session, run
+from shared.errors import Invalid
+from shared.folding import fold
+from shared.identity import MANAGE_CAMPAIGNS, Actor
+from shared.phones import fragment
+
+
+class Parameters(list[Any]):
+    """Values of a statement, numbered from `first`."""
+
+    def __init__(self, first: int = 1) -> None:
+        super().__init__()
+        self._first = first
+
+    def add(self, value: Any, kind: str) -> str:
+        """One more value; answers how the statement calls it."""
+        self.append(value)
+        return f"${self._first + len(self) - 1}::{kind}"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition on `customer_search s` (and what `joins` adds), with its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+
+    @property
+    def joins(self) -> str:
+        """What the condition needs beside `customer_search s`."""
+        return joins(self.sql)
+
+
+def compile_filter(actor: Actor, node: Node, first: int = 1) -> Condition:
+    """What must hold of a customer, as SQL; parameters are numbered from `$first`.
+
+    The actor decides which campaigns an `opportunity` node may look into (R3). Their sight is not in
+    it: see `visible` and `matching`.
+    """
+    parameters = Parameters(first)
+    return Condition(condition(actor, node, parameters), tuple(parameters))
+
+
+def matching(actor: Actor, node: Node, first: int = 1) -> Condition:
+    """A statement for the ids of the live customers that the actor sees and the filter finds (A2).
+
+    Its one column is `customer_id`, in no order: to be wrapped, ordered, counted or inserted from.
+    """
+    parameters = Parameters(first)
+    where = f"{visible(actor, parameters)} AND {condition(actor, node, parameters)}"
+    return Condition(f"SELECT s.customer_id FROM customer_search s {joins(where)} WHERE {where}", tuple(parameters))
+
+
+async def matching_ids(session: Session, actor: Actor, node: Node, limit: int, after: UUID | None = None) -> list[UUID]:
+    """At most `limit` ids of customers that the actor sees and the filter finds, ordered, behind `after` (A2)."""
+    found = matching(actor, node, first=3)
+    rows = await run(
+        session,
+        f"SELECT customer_id FROM ({found.sql}) found WHERE $1::uuid IS NULL OR customer_id > $1"
+        " ORDER BY customer_id LIMIT $2",
+        after,
+        limit,
+        *found.parameters,
+    )
+    return list(rows.scalars())
+
+
+def visible(actor: Actor, parameters: Parameters) -> str:
+    """What the actor sees (A2): responsible, superior of the responsible, viewer, or everything."""
+    if actor.sees_everything:
+        return "true"
+    if actor.employee_id is None:
+        return "false"
+    reach = parameters.add(list(actor.reach), "uuid[]")
+    looks = parameters.add(f"'{viewer_lexeme(actor.employee_id)}'", "tsquery")
+    return f"(s.manager_id = ANY({reach}) OR s.words @@ {looks})"
+
+
+def condition(actor: Actor, node: Node, parameters: Parameters, negated: bool = False) -> str:
+    """A node as SQL. Below a `not` every comparison is made two-valued: what is unknown does not hold."""
+    if isinstance(node, All | Some):
+        parts = [condition(actor, part, parameters, negated) for part in node.parts]
+        if not parts:
+            return "true" if isinstance(node, All) else "false"
+        return f"({(' AND ' if isinstance(node, All) else ' OR ').join(parts)})"
+    if isinstance(node, Not):
+        return f"NOT {condition(actor, node.part, parameters, True)}"
+    if isinstance(node, OpportunityTest):
+        return _opportunity(actor, node, parameters)
+    if isinstance(node, Purchases):
+        raise Invalid("unsupported_condition")
+    sql = _test(node, parameters)
+    return f"({sql}) IS TRUE" if negated and node.field.name not in NEVER_NULL else f"({sql})"
+
+
+def readable_campaigns(actor: Actor, alias: str, parameters: Parameters) -> str:
+    """Which rows of `campaign` the actor may read: managers, relevant persons, staff, `campaigns:manage` (R1)."""
+    if actor.may(MANAGE_CAMPAIGNS) or actor.kind == "system":
+        return f"{alias}.state->>'state' = 'active'"
+    if actor.employee_id is None:
+        return "false"
+    own = parameters.add(str(actor.employee_id), "text")
+    lists = (f"{alias}.state->'{name}' ? {own}" for name in ("manager_ids", "relevant_ids", "staff_ids"))
+    return f"({alias}.state->>'state' = 'active' AND ({' OR '.join(lists)}))"
+
+
+def _opportunity(actor: Actor, node: OpportunityTest, parameters: Parameters) -> str:
+    """A campaign that the asker may not read matches nothing (R3); staff look at their own opportunities only."""
+    conditions = ["o.state <> 'removed'", readable_campaigns(actor, "k", parameters)]
+    if not actor.may(MANAGE_CAMPAIGNS) and actor.employee_id is not None:
+        own = parameters.add(actor.employee_id, "uuid")
+        conditions.append(
+            f"(o.owner_id = {own} OR k.state->'manager_ids' ? {own}::text OR k.state->'relevant_ids' ? {own}::text)"
+        )
+    if node.campaign_id is not None:
+        conditions.append(f"o.campaign_id = {parameters.add(node.campaign_id, 'uuid')}")
+    if node.status_ids:
+        conditions.append(f"o.status_id = ANY({parameters.add(list(node.status_ids), 'uuid[]')})")
+    if node.owner_id is not None:
+        conditions.append(f"o.owner_id = {parameters.add(node.owner_id, 'uuid')}")
+    return (
+        "s.customer_id IN (SELECT o.customer_id FROM opportunity o JOIN campaign k ON k.id = o.campaign_id"
+        f" WHERE {' AND '.join(conditions)})"
+    )
+
+
+def _test(test: Test, parameters: Parameters) -> str:
+    name, kind = test.field.name, test.field.kind
+    if test.comparison == "words":
+        return _words(str(test.values[0]), parameters)
+    if name == "unassigned":
+        return "s.manager_id IS NULL" if test.values[0] else "s.manager_id IS NOT NULL"
+    if name == "manager_inactive":
+        inactive = "coalesce(s.manager_id = ANY(ARRAY(SELECT id FROM employee WHERE NOT active)), false)"
+        return inactive if test.values[0] else f"NOT {inactive}"
+    column = COLUMNS[name]
+    if test.comparison == "empty":
+        if test.field.many:
+            return f"cardinality({column.sql}) = 0"
+        return f"coalesce({column.sql}, '') = ''" if kind == "text" else f"{column.sql} IS NULL"
+    if test.comparison == "within":
+        return _within(column, test.values, parameters)
+    if test.comparison == "one_of":
+        return _one_of(test, column, parameters)
+    return _piece(test, column, parameters)
+
+
+def _words(text: str, parameters: Parameters) -> str:
+    lexemes = text_query(text)
+    if lexemes is None:
+        return "true"
+    return f"s.words @@ {parameters.add(lexemes, 'tsquery')}" if lexemes else "false"
+
+
+def _one_of(test: Test, column: Column, parameters: Parameters) -> str:
+    values: list[Any] = list(test.values)
+    if test.field.name == "code":
+        values = [str(value).upper() for value in values]
+    elif test.field.kind == "text" and not column.exact:
+        return f"folded({column.sql}) = ANY({parameters.add([fold(str(value)) for value in values], 'text[]')})"
+    listed = parameters.add(values, f"{column.type}[]")
+    if test.field.kind == "tree":
+        return f"{column.sql} && (SELECT subtree({listed}))"
+    return f"{column.sql} && {listed}" if test.field.many else f"{column.sql} = ANY({listed})"
+
+
+def _within(column: Column, values: tuple[Value, ...], parameters: Parameters) -> str:
+    """From the lowest to the highest, days to their last moment in the tenant's zone."""
+    lowest, highest = values
+    bounds: list[str] = []
+    if lowest is not None:
+        bounds.append(f"{column.sql} >= {_bound(column, lowest, parameters)}")
+    if highest is not None:
+        whole_day = column.type == "timestamptz" and not isinstance(highest, datetime)
+        bound = _bound(column, highest, parameters, 1 if whole_day else 0)
+        bounds.append(f"{column.sql} {'<' if whole_day else '<='} {bound}")
+    return " AND ".join(bounds)
+
+
+def _bound(column: Column, value: Value, parameters: Parameters, later_days: int = 0) -> str:
+    if column.type == "timestamptz" and isinstance(value, date) and not isinstance(value, datetime):
+        return f"start_of({parameters.add(value, 'date')} + {later_days})"
+    return parameters.add(value, column.type)
+
+
+def _piece(test: Test, column: Column, parameters: Parameters) -> str:
+    """A text that contains or starts with a piece; a list when one of its members does."""
+    piece = str(test.values[0])
+    matches = "strpos({text}, {piece}) > 0" if test.comparison == "contains" else "starts_with({text}, {piece})"
+    if test.field.kind == "phone":
+        digits = _digits(piece)
+        if not digits:
+            return "false"
+        matches = matches.format(text="ltrim(one, '+')", piece=parameters.add(digits, "text"))
+        return f"EXISTS (SELECT FROM unnest({column.sql}) one WHERE {matches})"
+    if test.field.kind == "email":
+        matches = matches.format(text="one", piece=parameters.add(piece.lower(), "text"))
+        return f"EXISTS (SELECT FROM unnest({column.sql}) one WHERE {matches})"
+    return matches.format(text=f"folded({column.sql})", piece=parameters.add(fold(piece), "text"))
+
+
+def _digits(piece: str) -> str:
+    """A piece of a phone as it stands in stored numbers; a leading 0 is the national form."""
+    bare = re.sub(r"[\s.+()-]", "", piece)
+    if not bare.isascii() or not bare.isdecimal():
+        return ""
+    return fragment(piece) or bare
