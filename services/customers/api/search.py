@@ -13,7 +13,7 @@ search = router("customers")
 
 
 @search.get("/customers/fields")
-async def get_fields(accept_language: Annotated[str | None, Header()] = None) -> FieldList:
+async def get_customer_fields(accept_language: Annotated[str | None, Header()] = None) -> FieldList:
     """The fields that filters, sorts and columns know, with what may be asked of each (P4)."""
     language = language_of(accept_language)
     items: list[Any] = [
