@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.customers.domain.filter_fields import FilterField, Kind
-from shared.errors import Invalid
+from shared.errors import FieldError, Invalid
 from shared.fields import MAX_TEXT
 from shared.folding import composed
 from shared.phones import BadPhone, normalize
@@ -19,6 +19,11 @@ CURRENCY = "VND"
 
 MAX_NUMBER = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly."""
+
+
+def wrong(pointer: str, code: str, detail: str = "") -> Invalid:
+    """The refusal of one part of a filter; its own code stands beside the pointer."""
+    return Invalid(errors=(FieldError(pointer, code, detail),))
 
 
 def one_value(field: FilterField, raw: Any, pointer: str, piece: bool = False) -> Value:
@@ -33,7 +38,7 @@ def values_of(field: FilterField, raw: Any, pointer: str, single: bool) -> tuple
     if single:
         return (one_value(field, raw, pointer),)
     if not isinstance(raw, list):
-        raise Invalid.at(pointer, detail="a list of values")
+        raise wrong(pointer, "validation_failed", "a list of values")
     return tuple(dict.fromkeys(one_value(field, one, f"{pointer}/{index}") for index, one in enumerate(raw)))
 
 
@@ -43,28 +48,28 @@ def span(field: FilterField, operator: str, raw: Any, pointer: str) -> tuple[Val
         value = one_value(field, raw, pointer)
         return (value, None) if operator == "gte" else (None, value)
     if not isinstance(raw, list) or len(raw) != 2:
-        raise Invalid.at(pointer, detail="two values: lowest and highest")
+        raise wrong(pointer, "validation_failed", "two values: lowest and highest")
     return one_value(field, raw[0], f"{pointer}/0"), one_value(field, raw[1], f"{pointer}/1")
 
 
 def identifiers(raw: Any, pointer: str, spread: bool = True) -> tuple[UUID, ...]:
     """A list of ids; `spread` adds the place in the list to the pointer. Raises Invalid."""
     if not isinstance(raw, list):
-        raise Invalid.at(pointer, detail="a list of ids")
+        raise wrong(pointer, "validation_failed", "a list of ids")
     return tuple(dict.fromkeys(_id(one, f"{pointer}/{index}" if spread else pointer) for index, one in enumerate(raw)))
 
 
 def texts(raw: Any, pointer: str) -> tuple[str, ...]:
     """A list of short texts. Raises Invalid."""
     if not isinstance(raw, list):
-        raise Invalid.at(pointer, detail="a list of texts")
+        raise wrong(pointer, "validation_failed", "a list of texts")
     return tuple(dict.fromkeys(_text(one, f"{pointer}/{index}") for index, one in enumerate(raw)))
 
 
 def flag(raw: Any, pointer: str) -> bool:
     """True or false. Raises Invalid."""
     if not isinstance(raw, bool):
-        raise Invalid.at(pointer, detail="true or false")
+        raise wrong(pointer, "validation_failed", "true or false")
     return raw
 
 
@@ -75,13 +80,13 @@ def day(raw: Any, pointer: str) -> date:
             return date.fromisoformat(raw)
     except ValueError:
         pass
-    raise Invalid.at(pointer, detail="a day is YYYY-MM-DD")
+    raise wrong(pointer, "validation_failed", "a day is YYYY-MM-DD")
 
 
 def number(raw: Any, pointer: str) -> int:
     """A whole number. Raises Invalid."""
     if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) > MAX_NUMBER:
-        raise Invalid.at(pointer, detail="a whole number")
+        raise wrong(pointer, "validation_failed", "a whole number")
     return raw
 
 
@@ -97,9 +102,9 @@ def amount(raw: Any, pointer: str) -> int:
     if not isinstance(raw, dict):
         return number(raw, pointer)
     if set(raw) != {"amount", "currency"}:
-        raise Invalid.at(pointer, detail="money is an amount and a currency")
+        raise wrong(pointer, "validation_failed", "money is an amount and a currency")
     if raw["currency"] != CURRENCY:
-        raise Invalid.at(f"{pointer}/currency", detail=f"amounts are compared in {CURRENCY}")
+        raise wrong(f"{pointer}/currency", "validation_failed", f"amounts are compared in {CURRENCY}")
     return number(raw["amount"], f"{pointer}/amount")
 
 
@@ -109,7 +114,7 @@ def _id(raw: Any, pointer: str) -> UUID:
             return UUID(raw)
     except ValueError:
         pass
-    raise Invalid.at(pointer, detail="an id")
+    raise wrong(pointer, "validation_failed", "an id")
 
 
 def _moment(raw: Any, pointer: str) -> date | datetime:
@@ -121,13 +126,13 @@ def _moment(raw: Any, pointer: str) -> date | datetime:
                 return moment
         except (ValueError, OverflowError):
             pass
-        raise Invalid.at(pointer, detail="a moment is RFC 3339 with its zone")
+        raise wrong(pointer, "validation_failed", "a moment is RFC 3339 with its zone")
     return day(raw, pointer)
 
 
 def _text(raw: Any, pointer: str) -> str:
     if not isinstance(raw, str) or len(raw) > MAX_TEXT:
-        raise Invalid.at(pointer, detail=f"a text of at most {MAX_TEXT} characters")
+        raise wrong(pointer, "validation_failed", f"a text of at most {MAX_TEXT} characters")
     return composed(raw)
 
 
@@ -135,7 +140,7 @@ def _phone(raw: Any, pointer: str) -> str:
     try:
         return normalize(_text(raw, pointer))
     except BadPhone:
-        raise Invalid.at(pointer, detail="not a phone number") from None
+        raise wrong(pointer, "validation_failed", "not a phone number") from None
 
 
 def _email(raw: Any, pointer: str) -> str:
@@ -144,7 +149,7 @@ def _email(raw: Any, pointer: str) -> str:
 
 def _choice(field: FilterField, raw: Any, pointer: str) -> str:
     if raw not in field.choices:
-        raise Invalid.at(pointer, detail=f"one of {', '.join(field.choices)}")
+        raise wrong(pointer, "validation_failed", f"one of {', '.join(field.choices)}")
     return str(raw)
 
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.customers.domain.filter_fields import FIELD_BY_NAME, FilterField
-from services.customers.domain.filter_values import Value, flag, identifiers, one_value, span, values_of
+from services.customers.domain.filter_values import Value, flag, identifiers, one_value, span, values_of, wrong
 from services.customers.domain.purchase_filter import Purchases, purchases
-from shared.errors import Invalid
+from shared.errors import FieldError, Invalid
 
 MAX_DEPTH = 5
 MAX_NODES = 50
@@ -69,8 +69,7 @@ class FilterTooLarge(Invalid):
     """Deeper than 5, more than 50 nodes or 1,000 values."""
 
     def __init__(self, pointer: str, detail: str) -> None:
-        refused = Invalid.at(pointer, "filter_too_large", detail)
-        super().__init__(refused.code, refused.errors)
+        super().__init__("filter_too_large", (FieldError(pointer, "filter_too_large", detail),))
 
 
 def parse_filter(raw: Any, pointer: str = "/filter") -> Node:
@@ -106,11 +105,13 @@ class _Parser:
         if self.nodes > MAX_NODES:
             raise FilterTooLarge(pointer, f"more than {MAX_NODES} nodes")
         if not isinstance(raw, dict):
-            raise Invalid.at(pointer, detail="a node is an object")
+            raise wrong(pointer, "validation_failed", "a node is an object")
         if "field" in raw or "op" in raw:
             return self._test(raw, pointer)
         if len(raw) != 1:
-            raise Invalid.at(pointer, detail="a node has one of: and, or, not, field with op, purchases, opportunity")
+            raise wrong(
+                pointer, "validation_failed", "a node has one of: and, or, not, field with op, purchases, opportunity"
+            )
         kind, content = next(iter(raw.items()))
         inner = f"{pointer}/{_escaped(kind)}"
         if kind in ("and", "or"):
@@ -123,11 +124,11 @@ class _Parser:
             found = purchases(content, inner)
             self._count(len(found.product_codes) + len(found.product_group_codes), inner)
             return found
-        raise Invalid.at(inner, "unknown_field", "no kind of node")
+        raise wrong(inner, "unknown_field", "no kind of node")
 
     def _parts(self, content: Any, pointer: str, depth: int) -> tuple[Node, ...]:
         if not isinstance(content, list):
-            raise Invalid.at(pointer, detail="a list of nodes")
+            raise wrong(pointer, "validation_failed", "a list of nodes")
         return tuple(self.node(part, f"{pointer}/{index}", depth + 1) for index, part in enumerate(content))
 
     def _test(self, raw: dict[str, Any], pointer: str) -> Node:
@@ -135,11 +136,11 @@ class _Parser:
         name, operator = raw.get("field"), raw.get("op")
         known = FIELD_BY_NAME.get(name) if isinstance(name, str) else None
         if known is None:
-            raise Invalid.at(f"{pointer}/field", "unknown_field", "no such field")
+            raise wrong(f"{pointer}/field", "unknown_field", "no such field")
         if operator not in known.operators:
-            raise Invalid.at(f"{pointer}/op", "unknown_operator", f"one of {', '.join(known.operators)}")
+            raise wrong(f"{pointer}/op", "unknown_operator", f"one of {', '.join(known.operators)}")
         if "value" not in raw and operator != "is_empty":
-            raise Invalid.at(f"{pointer}/value", "required")
+            raise wrong(f"{pointer}/value", "required")
         return self._compared(known, operator, raw.get("value", True), f"{pointer}/value")
 
     def _compared(self, known: FilterField, operator: str, value: Any, pointer: str) -> Node:
@@ -181,10 +182,10 @@ class _Parser:
 
 def _only(raw: Any, names: tuple[str, ...], pointer: str) -> None:
     if not isinstance(raw, dict):
-        raise Invalid.at(pointer, detail="an object")
+        raise wrong(pointer, "validation_failed", "an object")
     for name in raw:
         if name not in names:
-            raise Invalid.at(f"{pointer}/{_escaped(name)}", "unknown_field")
+            raise wrong(f"{pointer}/{_escaped(name)}", "unknown_field")
 
 
 def _escaped(name: str) -> str:

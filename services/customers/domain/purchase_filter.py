@@ -9,8 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.customers.domain.filter_values import CURRENCY, amount, day, number, quantity, texts
-from shared.errors import Invalid
+from services.customers.domain.filter_values import CURRENCY, amount, day, number, quantity, texts, wrong
 
 _NAMES = (
     "status", "ordered_from", "ordered_to", "order_type", "product_codes", "product_group_codes", "order_value",
@@ -52,13 +51,13 @@ class Purchases:
 def purchases(raw: Any, pointer: str) -> Purchases:
     """A node as it was asked. Raises Invalid with a pointer."""
     if not isinstance(raw, dict):
-        raise Invalid.at(pointer, detail="an object")
+        raise wrong(pointer, "validation_failed", "an object")
     for name in raw:
         if name not in _NAMES:
-            raise Invalid.at(f"{pointer}/{name[:200].replace('~', '~0').replace('/', '~1')}", "unknown_field")
+            raise wrong(f"{pointer}/{name[:200].replace('~', '~0').replace('/', '~1')}", "unknown_field")
     given = {name: value for name, value in raw.items() if value is not None}
     if given.get("currency", CURRENCY) != CURRENCY:
-        raise Invalid.at(f"{pointer}/currency", detail=f"amounts are compared in {CURRENCY}")
+        raise wrong(f"{pointer}/currency", "validation_failed", f"amounts are compared in {CURRENCY}")
     order_type: Any = _one_of(given, "order_type", _TYPES, pointer)
     return Purchases(
         purchased=_one_of(given, "status", _STATUSES, pointer) != "not_purchased",
@@ -81,7 +80,7 @@ def _day(given: dict[str, Any], name: str, pointer: str) -> date | None:
 def _one_of(given: dict[str, Any], name: str, choices: tuple[str, ...], pointer: str) -> str | None:
     value = given.get(name)
     if value is not None and value not in choices:
-        raise Invalid.at(f"{pointer}/{name}", detail=f"one of {', '.join(choices)}")
+        raise wrong(f"{pointer}/{name}", "validation_failed", f"one of {', '.join(choices)}")
     return value
 
 
@@ -91,10 +90,10 @@ def _span(given: dict[str, Any], name: str, pointer: str) -> Span:
     if raw is None:
         return Span()
     if not isinstance(raw, dict):
-        raise Invalid.at(inner, detail="an object with gte, lte or both")
+        raise wrong(inner, "validation_failed", "an object with gte, lte or both")
     read = amount if name.endswith("_value") else quantity if name == "quantity" else number
     for bound in raw:
         if bound not in ("gte", "lte"):
-            raise Invalid.at(f"{inner}/{bound[:200]}", "unknown_operator", "one of gte, lte")
+            raise wrong(f"{inner}/{bound[:200]}", "unknown_operator", "one of gte, lte")
     bounds = {bound: read(value, f"{inner}/{bound}") for bound, value in raw.items() if value is not None}
     return Span(bounds.get("gte"), bounds.get("lte"))
