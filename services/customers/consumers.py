@@ -1,16 +1,18 @@
 """Which topics concern customers, and which command each means."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from services.customers.commands.assignment import follow_opportunity_owners, project_opportunities
 from services.customers.commands.automation import apply_automation_action
+from services.customers.commands.import_undo import undo_import_rows
 from services.customers.commands.imports import apply_import_rows
 from services.customers.commands.projections import apply_summaries, confirm_erasures, keep_campaigns
 from services.customers.commands.purchases import keep_documents
 from shared.contracts.campaigns import CAMPAIGNS, OPPORTUNITIES, CampaignChanged, OpportunityEvent
 from shared.contracts.documents import DOCUMENTS, DocumentChanged
 from shared.contracts.events import Event
-from shared.contracts.imports import IMPORTS, ImportRowsConfirmed
+from shared.contracts.imports import IMPORTS, ImportRowsConfirmed, ImportUndoRequested
 from shared.contracts.interactions import SUMMARIES, InteractionSummaryChanged
 from shared.contracts.work import AUTOMATION_ACTIONS, ERASURES, AutomationActionDecided, ErasureCompleted
 from shared.database import Session
@@ -45,16 +47,19 @@ async def on_documents(session: Session, events: Sequence[Envelope[DocumentChang
 
 
 def only_rows(envelope: Envelope[Event], _: Settings) -> None:
-    """Undo and sectors come with a later release; until then they wait among the dead letters for `replay`."""
-    if not isinstance(envelope.event, ImportRowsConfirmed) or envelope.event.kind == "sectors":
+    """Sectors come with a later release; until then they wait among the dead letters for `replay`."""
+    if isinstance(envelope.event, ImportRowsConfirmed) and envelope.event.kind == "sectors":
         raise Undecodable(f"{envelope.type} is not applied by this release")
 
 
 @consumes(IMPORTS, check=only_rows)
-async def on_imports(session: Session, events: Sequence[Envelope[ImportRowsConfirmed]]) -> None:
-    """Write confirmed rows (M9)."""
+async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
+    """Write confirmed rows (M9), take them back (M10)."""
     for event in events:
-        await apply_import_rows(session, event)
+        if isinstance(event.event, ImportUndoRequested):
+            await undo_import_rows(session, event)
+        else:
+            await apply_import_rows(session, event)
 
 
 @consumes(AUTOMATION_ACTIONS)

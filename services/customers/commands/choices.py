@@ -1,5 +1,10 @@
-"""Checking what a customer is classified by: the value exists and may be newly chosen (G2, G4)."""
+"""Checking what a customer is classified by: the value exists and may be newly chosen (G2, G4).
 
+What many rows name is found by three statements, however many they are.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,34 +19,59 @@ from shared.identity import Actor
 _LISTS = {"group_ids": "group", "source_ids": "source", "sector_ids": "sector"}
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What is there to choose from, of all that some values name."""
+
+    items: Mapping[UUID, tuple[str, str]]
+    relationships: Mapping[UUID, tuple[str, str]]
+    referrers: frozenset[UUID]
+
+    def require(self, values: Mapping[str, Any], customer: Customer | None = None) -> None:
+        """Raises Invalid for unknown values, DisabledChoice for newly chosen disabled ones.
+
+        A value that the customer already has may stay, also when it was disabled since.
+        """
+        for field, kind in _LISTS.items():
+            there = getattr(customer, field) if customer is not None else ()
+            for value in values.get(field) or ():
+                if value not in there:
+                    _require(self.items.get(value), kind, field)
+        relationship_id = values.get("relationship_id")
+        if relationship_id is not None and (customer is None or relationship_id != customer.relationship_id):
+            if relationship_id == DONT_FORGET:
+                raise AutomaticRelationship
+            _require(self.relationships.get(relationship_id), "relationship", "relationship_id")
+        referrer_id = values.get("referrer_customer_id")
+        if referrer_id is not None and referrer_id not in self.referrers:
+            raise Invalid.at("/referrer_customer_id", detail="unknown customer")
+
+
+async def find_choices(session: Session, actor: Actor, many: Iterable[Mapping[str, Any]]) -> Choices:
+    """Look up everything that these values name."""
+    listed = list(many)
+    items = {item for values in listed for field in _LISTS for item in values.get(field) or ()}
+    relationships = {one for values in listed if (one := values.get("relationship_id")) is not None}
+    referrers = {one for values in listed if (one := values.get("referrer_customer_id")) is not None}
+    states: dict[UUID, tuple[str, str]] = {}
+    if items:
+        found = await run(
+            session, "SELECT id, kind, state FROM classification_item WHERE id = ANY($1::uuid[])", list(items)
+        )
+        states = {row.id: (row.kind, row.state) for row in found}
+    of_relationships: dict[UUID, tuple[str, str]] = {}
+    if relationships:
+        found = await run(session, "SELECT id, state FROM relationship WHERE id = ANY($1::uuid[])", list(relationships))
+        of_relationships = {row.id: ("relationship", row.state) for row in found}
+    seen = await visible_customers(session, actor, referrers) if referrers else set[UUID]()
+    return Choices(states, of_relationships, frozenset(seen))
+
+
 async def require_choices(
     session: Session, actor: Actor, values: dict[str, Any], customer: Customer | None = None
 ) -> None:
-    """Raises Invalid for unknown values, DisabledChoice for newly chosen disabled ones.
-
-    A value that the customer already has may stay, also when it was disabled since.
-    """
-    wanted: dict[UUID, tuple[str, str]] = {}
-    for field, kind in _LISTS.items():
-        there = set(getattr(customer, field)) if customer is not None else set()
-        wanted |= {value: (field, kind) for value in values.get(field) or () if value not in there}
-    if wanted:
-        found = await run(
-            session, "SELECT id, kind, state FROM classification_item WHERE id = ANY($1::uuid[])", list(wanted)
-        )
-        states = {row.id: (row.kind, row.state) for row in found}
-        for value, (field, kind) in wanted.items():
-            _require(states.get(value), kind, field)
-    relationship_id = values.get("relationship_id")
-    if relationship_id is not None and (customer is None or relationship_id != customer.relationship_id):
-        if relationship_id == DONT_FORGET:
-            raise AutomaticRelationship
-        found = await run(session, "SELECT state FROM relationship WHERE id = $1", relationship_id)
-        state = found.scalar_one_or_none()
-        _require(None if state is None else ("relationship", state), "relationship", "relationship_id")
-    referrer_id = values.get("referrer_customer_id")
-    if referrer_id is not None and not await visible_customers(session, actor, [referrer_id]):
-        raise Invalid.at("/referrer_customer_id", detail="unknown customer")
+    """Check what one customer's values name: see `Choices.require`."""
+    (await find_choices(session, actor, [values])).require(values, customer)
 
 
 def _require(found: tuple[str, str] | None, kind: str, field: str) -> None:

@@ -6,7 +6,13 @@ A claim inserts and lets the unique index decide, so that of two writers at once
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
+from shared.copies import array_text
 from shared.database import Session, run
+
+_RELEASE = """
+DELETE FROM customer_phone USING unnest($1::uuid[], $2::text[]) AS left_over(customer_id, keep)
+WHERE customer_phone.customer_id = left_over.customer_id AND customer_phone.phone <> ALL(left_over.keep::text[])
+"""
 
 CODE_PREFIX = "KH"
 CODE_ATTEMPTS = 5
@@ -36,6 +42,12 @@ async def release_phones(session: Session, customer_id: UUID, keep: Iterable[str
         customer_id,
         list(keep),
     )
+
+
+async def release_all_phones(session: Session, keep: Mapping[UUID, Iterable[str]]) -> None:
+    """Take back the phones of many customers except those that each is to keep."""
+    if keep:
+        await run(session, _RELEASE, list(keep), [array_text(list(phones)) for phones in keep.values()])
 
 
 async def claim_code(session: Session, code: str, customer_id: UUID) -> bool:

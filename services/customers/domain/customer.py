@@ -143,6 +143,26 @@ class Customer(Creation, Mapped):
             )
         )
 
+    def take_back(self, old: dict[str, Any], at: datetime, cause: Cause) -> list[CustomerEvent]:
+        """Values as they were before an import wrote over them (M10).
+
+        What was allowed then needs no rule now: no lock of the referral, no check of disabled choices.
+        """
+        values = dict(old)
+        relationship_id = values.pop("relationship_id", None)
+        closed = values.pop("first_closed_at", self.first_closed_at)
+        if "source_ids" in values:
+            named = values.pop("primary_source_id", None)
+            values["primary_source_id"] = self._primary_source(
+                values | ({"primary_source_id": named} if named in values["source_ids"] else {})
+            )
+        events: list[CustomerEvent] = list(self._change(CustomerUpdated, cause, at, **values))
+        if relationship_id is not None and relationship_id != self.relationship_id:
+            self.clock_started_at = at
+            again = {"relationship_id": relationship_id, "remembered_relationship_id": None, "first_closed_at": closed}
+            events += self._change(CustomerRelationshipChanged, cause, at, **again)
+        return events
+
     def set_manager(
         self, employee_id: UUID | None, keep_previous_as_viewer: bool, at: datetime, cause: Cause
     ) -> list[CustomerEvent]:

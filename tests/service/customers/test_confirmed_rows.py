@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerCreated, CustomerManagerChanged
 from shared.contracts.events import ActorReference
 from shared.contracts.imports import ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed
@@ -179,3 +180,49 @@ async def test_two_thousand_rows_come_out_with_distinct_codes(team: Team) -> Non
         await team.harness.deliver(confirmed(team, *rows, chunk=chunk + 1, import_id=event_id, chunks=4))
     [count] = await team.harness.sql("SELECT count(DISTINCT code) FROM customer")
     assert count[0] == 2_000
+
+
+async def test_choices_of_a_file_are_checked_again_row_by_row(team: Team) -> None:
+    """G2, G4, M6: unknown and disabled options and Don't Forget refuse their row only; what is there may stay."""
+    group, gone = uuid4(), uuid4()
+    for item, code, state in ((group, "VIP", "active"), (gone, "OLD", "disabled")):
+        await team.harness.sql(
+            "INSERT INTO classification_item (id, kind, code, name, name_folded, state, version)"
+            " VALUES ($1, 'group', $2, $2, lower($2), $3, 1)",
+            item,
+            code,
+            state,
+        )
+    customer = await team.create(team.binh, group_ids=[str(group)])
+    await team.harness.sql("UPDATE classification_item SET state = 'disabled' WHERE id = $1", group)
+    await team.harness.deliver(
+        confirmed(
+            team,
+            new(2, "Không có", group_ids=[str(uuid4())]),
+            new(3, "Đã tắt", group_ids=[str(gone)]),
+            new(4, "Tự động", relationship_id=str(relationship_id("dont_forget"))),
+            new(5, "Được", relationship_id=str(relationship_id("hot"))),
+            change(6, customer, {"group_ids": [str(group)], "occupation": "mới"}, {}),
+        )
+    )
+    rows = (await result(team)).rows
+    assert [row.outcome for row in rows] == ["error", "error", "error", "created", "updated"]
+    codes = [(row.errors[0].field, row.errors[0].code) for row in rows if row.errors]
+    assert codes == [("group_ids", "validation_failed"), (None, "disabled_choice"), (None, "automatic_relationship")]
+
+
+async def test_added_options_join_those_of_now(team: Team) -> None:
+    """M6: append adds to what the customer has when the row is applied."""
+    groups = [uuid4(), uuid4()]
+    for number, item in enumerate(groups):
+        await team.harness.sql(
+            "INSERT INTO classification_item (id, kind, code, name, name_folded, state, version)"
+            " VALUES ($1, 'group', $2, $2, $2, 'active', 1)",
+            item,
+            f"g{number}",
+        )
+    customer = await team.create(team.binh, group_ids=[str(groups[0])])
+    row = change(2, customer, {"group_ids": [str(groups[1])]}, {"group_ids": [str(groups[0])]}, append=("group_ids",))
+    await team.harness.deliver(confirmed(team, row))
+    now = (await team.binh.get(f"/api/v1/customers/{customer['id']}")).json()
+    assert now["group_ids"] == [str(item) for item in groups]
