@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.interactions.commands.recording import MERGED
+from services.interactions.commands.recording import MERGED, MERGED_COLUMNS
 from services.interactions.commands.summaries import lock_summaries, recount
 from shared import outbox, telemetry
 from shared.database import Database, run, run_counting
@@ -29,6 +29,9 @@ WHERE NOT erased AND as_of >= $1 AND ($2::uuid IS NULL OR customer_id > $2)
 ORDER BY customer_id LIMIT $3
 """
 
+_COLUMNS = [*MERGED_COLUMNS.split(", "), "clicked_at", "links"]
+_STORED, _RIGHT = (f"ROW({', '.join(f'{row}.{column}' for column in _COLUMNS)})" for row in ("stored", "r"))
+
 _REBUILD = f"""
 WITH link AS (
     SELECT customer_id, mail_id, count(DISTINCT row_id)::int AS links, max(occurred_at) AS clicked_at
@@ -39,7 +42,7 @@ WITH link AS (
     ) AS click
     GROUP BY customer_id, mail_id
 ),
-merged(customer_id, id, occurred_at, last_fact_at, outcome, sent_at, read_at, received_at, deleted_at, clicked_at) AS (
+merged(customer_id, id, {MERGED_COLUMNS}, clicked_at) AS (
     SELECT customer_id, row_id, {MERGED},
         max(occurred_at) FILTER (WHERE fact = 'clicked')
     FROM (
@@ -50,22 +53,13 @@ merged(customer_id, id, occurred_at, last_fact_at, outcome, sent_at, read_at, re
     GROUP BY customer_id, row_id
 ),
 right_values AS (
-    SELECT merged.customer_id, merged.id, merged.occurred_at, last_fact_at, outcome, sent_at, read_at, received_at,
-        deleted_at, coalesce(link.clicked_at, merged.clicked_at) AS clicked_at, coalesce(link.links, 0) AS links
+    SELECT merged.customer_id, merged.id, {MERGED_COLUMNS}, coalesce(link.clicked_at, merged.clicked_at) AS clicked_at,
+        coalesce(link.links, 0) AS links
     FROM merged LEFT JOIN link ON link.customer_id = merged.customer_id AND link.mail_id = merged.id
 )
-UPDATE ledger AS stored SET
-    occurred_at = r.occurred_at, last_fact_at = r.last_fact_at, outcome = r.outcome, sent_at = r.sent_at,
-    read_at = r.read_at, received_at = r.received_at, deleted_at = r.deleted_at, clicked_at = r.clicked_at,
-    links = r.links
+UPDATE ledger AS stored SET ({MERGED_COLUMNS}, clicked_at, links) = {_RIGHT}
 FROM right_values AS r
-WHERE stored.customer_id = r.customer_id AND stored.id = r.id AND (
-    stored.occurred_at IS DISTINCT FROM r.occurred_at OR stored.last_fact_at IS DISTINCT FROM r.last_fact_at
-    OR stored.outcome IS DISTINCT FROM r.outcome OR stored.sent_at IS DISTINCT FROM r.sent_at
-    OR stored.read_at IS DISTINCT FROM r.read_at OR stored.received_at IS DISTINCT FROM r.received_at
-    OR stored.deleted_at IS DISTINCT FROM r.deleted_at OR stored.clicked_at IS DISTINCT FROM r.clicked_at
-    OR stored.links <> r.links
-)
+WHERE stored.customer_id = r.customer_id AND stored.id = r.id AND {_STORED} IS DISTINCT FROM {_RIGHT}
 """
 
 

@@ -19,20 +19,28 @@ from services.interactions.commands.announcements import (
 )
 from services.interactions.commands.summaries import IN_FORCE, contact_at, drop_facts, recount
 from services.interactions.domain.facts import LedgerFact
+from services.interactions.domain.ledger import CANCELLATIONS, DELETIONS, OUTCOMES
 from shared import outbox, telemetry
 from shared.contracts.interactions import INTERACTIONS, InteractionRecorded
 from shared.database import Session, run
 from shared.envelope import Origin, new_id
 
-MERGED = """
-        min(occurred_at), max(occurred_at),
-        latest(CASE WHEN fact IN ('sent', 'failed', 'answered', 'unanswered')
-               THEN ROW(occurred_at, fact_id, fact, direction)::outcome END),
+
+def _latest_of(*facts: str) -> str:
+    """Which of opposing facts holds: the one that occurred last. Others never reach the aggregate, which is dear."""
+    names = ", ".join(f"'{fact}'" for fact in facts)
+    return f"latest(ROW(occurred_at, fact_id, fact, direction)::outcome) FILTER (WHERE fact IN ({names}))"
+
+
+MERGED = f"""
+        min(occurred_at), max(occurred_at), {_latest_of(*OUTCOMES)},
+        {_latest_of(*CANCELLATIONS)}, {_latest_of(*DELETIONS)},
         max(occurred_at) FILTER (WHERE fact = 'sent'),
         max(occurred_at) FILTER (WHERE fact = 'read'),
-        max(occurred_at) FILTER (WHERE fact = 'received'),
-        max(occurred_at) FILTER (WHERE fact = 'deleted')"""
-"""Facts of one row merged: occurred_at, last_fact_at, outcome, sent_at, read_at, received_at, deleted_at."""
+        max(occurred_at) FILTER (WHERE fact = 'received')"""
+"""Facts of one row merged; the columns are `MERGED_COLUMNS`."""
+
+MERGED_COLUMNS = "occurred_at, last_fact_at, outcome, cancellation, deletion, sent_at, read_at, received_at"
 
 _CLICKS = f"""
 clicks AS (
@@ -57,11 +65,12 @@ clicks AS (
     FROM given WHERE false
 )"""
 
-# A click's news for its e-mail (the latest click, one link more) merge with the e-mail's own facts.
+# A click's news for its e-mail (the latest click, one link more) merge with the e-mail's own facts. Whose
+# outcome holds is who did it: a meeting was held by whoever completed it (L6).
 _ENTRIES = f"""
 entries AS (
-    INSERT INTO ledger AS stored (customer_id, id, kind, source_system, source_id, employee_id, occurred_at,
-                                  last_fact_at, outcome, sent_at, read_at, received_at, deleted_at, clicked_at, links)
+    INSERT INTO ledger AS stored (customer_id, id, kind, source_system, source_id, employee_id, {MERGED_COLUMNS},
+                                  clicked_at, links)
     SELECT customer_id, row_id, any_value(kind), any_value(source_system), any_value(source_id),
         any_value(employee_id), {MERGED}, max(clicked_at), sum(links)
     FROM (
@@ -77,12 +86,15 @@ entries AS (
     ON CONFLICT (customer_id, id) DO UPDATE SET
         occurred_at = least(stored.occurred_at, excluded.occurred_at),
         last_fact_at = greatest(stored.last_fact_at, excluded.last_fact_at),
+        employee_id = CASE WHEN greatest(stored.outcome, excluded.outcome) IS DISTINCT FROM stored.outcome
+                           THEN excluded.employee_id ELSE stored.employee_id END,
         outcome = greatest(stored.outcome, excluded.outcome),
+        cancellation = greatest(stored.cancellation, excluded.cancellation),
+        deletion = greatest(stored.deletion, excluded.deletion),
         sent_at = greatest(stored.sent_at, excluded.sent_at),
         read_at = greatest(stored.read_at, excluded.read_at),
         clicked_at = greatest(stored.clicked_at, excluded.clicked_at),
         received_at = greatest(stored.received_at, excluded.received_at),
-        deleted_at = greatest(stored.deleted_at, excluded.deleted_at),
         links = stored.links + excluded.links
     RETURNING new.customer_id, new.id, new.kind, new.source_system, new.source_id, new.employee_id,
         new.sent_at, new.clicked_at, old.id IS NULL AS first_seen,

@@ -26,9 +26,10 @@ IN_FORCE = "(SELECT number FROM ruleset WHERE in_force)"
 
 
 def contact_at(at: str) -> str:
-    """A ledger row's contact at one of its clocks; an e-mail's may be that of a click in it (L6)."""
+    """A ledger row's contact at one of its clocks; an e-mail's may be a click in it, a task's is a meeting (L6)."""
     return f"""CASE WHEN {at} IS NOT NULL THEN ROW(
-            {at}, CASE WHEN sent_at IS NOT NULL AND clicked_at = {at} THEN 'email_click' ELSE kind END,
+            {at}, CASE WHEN sent_at IS NOT NULL AND clicked_at = {at} THEN 'email_click'
+                       WHEN kind = 'task' THEN 'meeting' ELSE kind END,
             source_system, source_id, employee_id
         )::contact END"""
 

@@ -24,6 +24,19 @@ CREATED = "created"
 COMMENT = "comment"
 """Kind of the row that counts a comment; its one fact is `posted` (I8)."""
 
+TASK = "task"
+"""Kind of the row of a task for one of its customers. Its facts: `created`, `cancelled`, `uncancelled`, `deleted`,
+`restored`; of a meeting also `completed` and `reopened`, since no other task is a contact (I4, L1)."""
+
+CARE = "care"
+"""Kind of the row of one activity of a care schedule: `created`, perhaps `deleted` (L1, L4)."""
+
+DOCUMENTS = frozenset({"order", "quotation", "contract", "receipt"})
+"""Kinds of the rows of documents; their one fact is `created` (L1, L5)."""
+
+PURCHASE_ORDER = "purchase_order"
+"""Kind of the row of an order of type purchase: we buy, which is no contact (L1)."""
+
 MAX_DATA_BYTES = 4_096
 MAX_AHEAD = timedelta(minutes=5)
 """How far in the future a caller's clock may put a fact."""

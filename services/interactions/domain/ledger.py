@@ -10,17 +10,22 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.interactions.domain.facts import COMMENT, CREATED, LedgerFact
+from services.interactions.domain.facts import CARE, COMMENT, CREATED, DOCUMENTS, TASK, LedgerFact
 
 RULESET = 1
 """Version of these rules, kept with every summary; a new one comes into force by `recompute`."""
 
-OPPOSING = frozenset({"sent", "failed", "answered", "unanswered"})
+OUTCOMES = ("sent", "failed", "answered", "unanswered", "completed", "reopened")
+CANCELLATIONS = ("cancelled", "uncancelled")
+DELETIONS = ("deleted", "restored")
+"""Facts that take each other back: of each of the three groups the latest holds."""
+
 MESSAGES = frozenset({"sms", "zns", "chat"})
 RULES = {
     CREATED: "I1",
     "email": "I2",
     "email_click": "I3",
+    TASK: "I4",
     "sms": "I5",
     "zns": "I6",
     "call": "I7",
@@ -52,7 +57,7 @@ class LedgerRow:
     """One source object: one e-mail to one recipient, one link clicked in it, one message, one call.
 
     `latest` has the latest time of each fact, an e-mail's row also that of its clicks; `mail` is the
-    row of a click's e-mail.
+    row of a click's e-mail. Our own tasks, documents, care activities and comments are source objects too.
     """
 
     kind: str
@@ -60,13 +65,21 @@ class LedgerRow:
     source_id: str
     mail: "LedgerRow | None" = None
     outcome: Outcome | None = None
+    cancellation: Outcome | None = None
+    deletion: Outcome | None = None
+    first_at: datetime | None = None
     latest: dict[str, datetime] = field(default_factory=dict)
 
     def merge(self, fact: LedgerFact) -> None:
         """Take a fact in: opposing facts resolve to the latest, others keep the latest of their own."""
-        if fact.fact in OPPOSING:
-            outcome = Outcome(fact.occurred_at, fact.fact_id, fact.fact, fact.direction)
+        outcome = Outcome(fact.occurred_at, fact.fact_id, fact.fact, fact.direction)
+        if fact.fact in OUTCOMES:
             self.outcome = max(self.outcome or outcome, outcome)
+        if fact.fact in CANCELLATIONS:
+            self.cancellation = max(self.cancellation or outcome, outcome)
+        if fact.fact in DELETIONS:
+            self.deletion = max(self.deletion or outcome, outcome)
+        self.first_at = min(self.first_at or fact.occurred_at, fact.occurred_at)
         for row in (self, self.mail):
             if row is not None:
                 row.latest[fact.fact] = max(row.latest.get(fact.fact, fact.occurred_at), fact.occurred_at)
@@ -84,9 +97,11 @@ class LedgerRow:
             case "sms":  # I5
                 counts = self._sent
             case "zns":  # I6
-                counts = self._sent and "deleted" not in self.latest
+                counts = self._sent and not self._deleted
             case "call":  # I7
                 counts = self._answered and self._outbound
+            case "task":  # I4
+                counts = not self._cancelled and not self._deleted
             case "comment":  # I8
                 counts = True
             case _:
@@ -107,6 +122,8 @@ class LedgerRow:
             return self._contact("sent", "received")
         if self.kind == "call" and (self._answered or self._outbound):
             return self._contact("answered", "unanswered")
+        if self.kind in DOCUMENTS or (self.kind == CARE and not self._deleted):
+            return self._contact_at(self.first_at)
         return self.two_way
 
     @property
@@ -118,6 +135,8 @@ class LedgerRow:
             return self._contact("clicked")
         if self.kind == "call" and self._answered:
             return self._contact("answered")
+        if self.kind == TASK:
+            return self._contact_at(self._met_at)
         return self._contact("received")
 
     @property
@@ -132,9 +151,26 @@ class LedgerRow:
     def _outbound(self) -> bool:
         return self.outcome is not None and self.outcome.direction == "outbound"
 
+    @property
+    def _cancelled(self) -> bool:
+        return self.cancellation is not None and self.cancellation.fact == "cancelled"
+
+    @property
+    def _deleted(self) -> bool:
+        return self.deletion is not None and self.deletion.fact == "deleted"
+
+    @property
+    def _met_at(self) -> datetime | None:
+        """When the meeting was held; of other tasks it is never told that they were completed (L1, L4)."""
+        held = self.outcome is not None and self.outcome.fact == "completed"
+        return self.outcome.at if held and self.outcome and not (self._cancelled or self._deleted) else None
+
     def _contact(self, *facts: str) -> RowContact | None:
-        at = max((self.latest[fact] for fact in facts if fact in self.latest), default=None)
-        return None if at is None else RowContact(at, self.kind, self.source_system, self.source_id)
+        return self._contact_at(max((self.latest[fact] for fact in facts if fact in self.latest), default=None))
+
+    def _contact_at(self, at: datetime | None) -> RowContact | None:
+        kind = "meeting" if self.kind == TASK else self.kind
+        return None if at is None else RowContact(at, kind, self.source_system, self.source_id)
 
 
 @dataclass

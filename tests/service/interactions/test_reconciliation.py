@@ -52,7 +52,10 @@ async def test_rows_and_summaries_that_drifted_are_put_right_and_told(world: Wor
     await world.harness.sql(
         "UPDATE ledger SET links = 7, read_at = NULL, outcome = NULL, occurred_at = NULL WHERE kind = 'email'"
     )
-    await world.harness.sql("UPDATE ledger SET outcome = NULL, received_at = NULL, deleted_at = now()")
+    await world.harness.sql(
+        "UPDATE ledger SET outcome = NULL, received_at = NULL,"
+        " deletion = (now(), gen_random_uuid(), 'deleted', NULL)::outcome"
+    )
     await world.harness.sql("UPDATE summary SET interaction_count = 99, contact = NULL, two_way = manual")
     outcome = await check(world)
     assert (outcome["repaired_rows"] > 5, outcome["repaired_summaries"]) == (True, 1)

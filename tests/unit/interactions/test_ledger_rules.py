@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.interactions.domain.facts import LedgerFact, created_fact, ledger_fact
+from services.interactions.domain.facts import LedgerFact, created_fact, ledger_fact, own_fact
 from services.interactions.domain.ledger import Ledger, ManualContact, RowContact, last_contact_at
 
 CUSTOMER = UUID("01900000-0000-7000-8000-000000000001")
@@ -37,6 +37,11 @@ class Told:
 def told(kind: str, *facts: str, direction: str = "outbound") -> list[LedgerFact]:
     """Facts of one source object, a minute apart."""
     return [ledger_fact(Told(kind, fact, at(minute), direction), "mailer") for minute, fact in enumerate(facts)]
+
+
+def own(kind: str, *facts: str) -> list[LedgerFact]:
+    """Facts of one thing of our own, a minute apart."""
+    return [own_fact(CUSTOMER, kind, "1", fact, at(minute)) for minute, fact in enumerate(facts)]
 
 
 def clicked(link: str, minute: float) -> LedgerFact:
@@ -89,6 +94,56 @@ def test_a_row_counts_by_its_kind(kind: str, facts: list[str], contribution: int
     for order in permutations(told(kind, *facts)):
         [row] = Ledger.of(order).rows.values()
         assert (row.contribution, row.rule) == (contribution, rule)
+
+
+@pytest.mark.parametrize(
+    ("facts", "contribution", "met"),
+    [
+        (["created"], 1, None),
+        (["created", "cancelled"], 0, None),
+        (["created", "cancelled", "uncancelled"], 1, None),
+        (["created", "cancelled", "uncancelled", "cancelled"], 0, None),
+        (["created", "deleted"], 0, None),
+        (["created", "deleted", "restored"], 1, None),
+        (["created", "deleted", "restored", "cancelled"], 0, None),
+        (["created", "completed"], 1, 1),
+        (["created", "completed", "reopened"], 1, None),
+        (["created", "completed", "reopened", "completed"], 1, 3),
+        (["created", "completed", "cancelled"], 0, None),
+        (["created", "completed", "cancelled", "uncancelled"], 1, 1),
+        (["created", "completed", "deleted"], 0, None),
+    ],
+)
+def test_a_task_counts_unless_it_was_called_off_and_a_meeting_is_a_contact(
+    facts: list[str], contribution: int, met: float | None
+):
+    """I4, L1, L4, L6, L7: in every order the latest of each pair holds; a meeting is two-way, when it was held."""
+    for order in permutations(own("task", *facts)):
+        ledger = Ledger.of(order)
+        assert (ledger.count, minutes(ledger.contact), minutes(ledger.two_way)) == (contribution, met, met)
+        assert [(row.rule, row.contact and row.contact.kind) for row in ledger.rows.values()] == [
+            ("I4", None if met is None else "meeting")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "contact"),
+    [
+        ("order", ["created"], 0),
+        ("quotation", ["created"], 0),
+        ("contract", ["created"], 0),
+        ("receipt", ["created"], 0),
+        ("purchase_order", ["created"], None),
+        ("care", ["created"], 0),
+        ("care", ["created", "deleted"], None),
+    ],
+)
+def test_documents_and_care_are_contacts_that_count_nothing(kind: str, facts: list[str], contact: float | None):
+    """I14, L1, L4, L6, L7: of one side only; a purchase order is none, a deleted activity no longer one."""
+    for order in permutations(own(kind, *facts)):
+        ledger = Ledger.of(order)
+        assert (ledger.count, minutes(ledger.contact), ledger.two_way) == (0, contact, None)
+        assert [row.rule for row in ledger.rows.values()] == ["I14"]
 
 
 def test_an_inbound_call_counts_nothing():
