@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.customers.commands.assignment import follow_opportunity_owners, project_opportunities
-from services.customers.commands.automation import apply_automation_action
+from services.customers.commands.automation import apply_automation_actions
 from services.customers.commands.import_undo import undo_import_rows
 from services.customers.commands.imports import apply_import_rows
 from services.customers.commands.projections import apply_summaries, confirm_erasures, keep_campaigns
@@ -65,8 +65,7 @@ async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
 @consumes(AUTOMATION_ACTIONS)
 async def on_automation_actions(session: Session, events: Sequence[Envelope[AutomationActionDecided]]) -> None:
     """Do what automation decided (K5)."""
-    for event in events:
-        await apply_automation_action(session, event)
+    await apply_automation_actions(session, events)
 
 
 @consumes(ERASURES)

@@ -19,7 +19,7 @@ from services.campaigns.domain.customer_change import (
 from shared.contracts.customers import CustomerEvent, CustomerState
 from shared.contracts.events import Event
 from shared.copies import CustomerSeen, array_text
-from shared.database import Session, run
+from shared.database import Session, run, run_counting
 from shared.envelope import Envelope, new_id
 
 KEPT_DAYS = 7
@@ -84,12 +84,11 @@ async def keep_changes(
 
 async def forget_changes(session: Session) -> int:
     """Forget changes older than seven days. Answers how many went."""
-    gone = await run(
+    return await run_counting(
         session,
         "DELETE FROM customer_change WHERE happened_at < clock_timestamp() - make_interval(days => $1)",
         KEPT_DAYS,
     )
-    return gone.rowcount
 
 
 def _happening(envelope: Envelope[Event], state: CustomerState) -> Happening:

@@ -27,7 +27,7 @@ from services.campaigns.domain.condition import Subtrees
 from services.campaigns.domain.customer_change import CustomerChange
 from shared import outbox
 from shared.contracts.work import AutomationActionDecided
-from shared.database import Session, run
+from shared.database import Session, run, run_counting
 from shared.envelope import new_id
 
 MAX_TREE_DEPTH = 20
@@ -121,7 +121,7 @@ async def decide(session: Session, changes: Sequence[CustomerChange]) -> None:
 
 async def forget_runs(session: Session) -> int:
     """Forget what rules did long ago, and deleted rules whose last run is forgotten. Answers how many runs went."""
-    gone = await run(
+    gone = await run_counting(
         session,
         "DELETE FROM automation_run WHERE created_at < clock_timestamp() - make_interval(days => $1)",
         KEPT_DAYS,
@@ -133,7 +133,7 @@ async def forget_runs(session: Session) -> int:
         " AND NOT EXISTS (SELECT FROM automation_run WHERE automation_id = automation.id)"
         " AND NOT EXISTS (SELECT FROM automation_task WHERE automation_id = automation.id)",
     )
-    return gone.rowcount
+    return gone
 
 
 async def rules_of(session: Session, automations: Sequence[Automation]) -> list[Rule]:

@@ -190,6 +190,13 @@ class DeactivateRequest(RequestModel):
     transfer_to: UUID | None = None
 
 
+AuditOutcome = Literal[
+    "applied", "superseded", "has_manager", "inactive_employee", "erased",
+    "disabled_choice", "automatic_relationship", "validation_failed",
+]  # fmt: skip
+"""`applied`, or why a decision changed nothing: an opportunity's owner (K3), or a rule's choice (K5)."""
+
+
 class AuditEntry(BaseModel):
     """One change, or one decision that changed nothing."""
 
@@ -198,7 +205,7 @@ class AuditEntry(BaseModel):
     cause: dict[str, str | None]
     event_id: UUID | None
     changes: dict[str, Any]
-    outcome: Literal["applied", "superseded", "has_manager", "inactive_employee", "erased"]
+    outcome: AuditOutcome
 
 
 class AuditList(BaseModel):

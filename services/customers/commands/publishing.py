@@ -10,7 +10,7 @@ from services.customers.domain.audit import changes_of
 from shared import outbox
 from shared.contracts.customers import CustomerEvent
 from shared.contracts.directory import EmployeeChanged
-from shared.contracts.events import StateEvent
+from shared.contracts.events import Cause, StateEvent
 from shared.database import Session, run
 from shared.envelope import Envelope
 from shared.identity import SYSTEM, Actor
@@ -75,6 +75,12 @@ def decision_entry(customer_id: UUID, owner_id: UUID | None, cause_id: str, outc
         outcome,
         decision,
     )
+
+
+def refusal_entry(customer_id: UUID, cause: Cause, changes: dict[str, Any], outcome: str, decision: str) -> AuditRow:
+    """What automation decided and could not do: `outcome` is the code of why (K5)."""
+    wanted = msgspec.json.encode(changes).decode()
+    return customer_id, None, SYSTEM.kind, SYSTEM.id, cause.kind, cause.id, None, wanted, outcome, decision
 
 
 def _entry(event: StateEvent[Any], actor: Actor, event_id: str, outcome: str, decision: str | None) -> AuditRow:
