@@ -25,8 +25,11 @@ async def insert_customers(session: Session, customers: Sequence[Customer | Draf
 
 
 async def _insert(session: Session, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    columns = ", ".join(rows[0])  # PostgreSQL writes the others itself
     await run(
         session,
-        f"INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, $1::jsonb)",
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1::jsonb)",
         msgspec.json.encode(rows).decode(),
     )

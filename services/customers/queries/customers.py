@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from services.customers.domain.search_text import MIN_FRAGMENT, manager_lexeme, viewer_lexeme
-from services.customers.queries.records import JOINS, RECORD
+from services.customers.queries.records import records
 from services.customers.queries.words import estimated_customers, estimated_share
 from shared.database import Session, run
 from shared.errors import Invalid
@@ -180,7 +180,7 @@ async def _fetch(
     walk: bool = False,
     by_index: bool = False,
 ) -> CustomerPage:
-    """Run one plan: find a page of ids in order, then write their records."""
+    """Run one plan: find a page of ids in order, then their records."""
     column, kind = SORTS[sort.column]
     if after is not None:
         _continue(query, sort, column, kind, after)
@@ -197,26 +197,20 @@ async def _fetch(
     if walk:
         newest = f"SELECT * FROM {query.source} s WHERE {query.walked_sql} ORDER BY {order} LIMIT {WALK_ROWS}"
         page = (
-            f"SELECT s.customer_id, s.created_at AS key FROM ({newest}) s {joins}"
+            f"SELECT s.customer_id, s.created_at::text AS key FROM ({newest}) s {joins}"
             f" WHERE {query.sql} ORDER BY {order} LIMIT {limit + 1}"
         )
     elif by_index:
         page = (
-            f"SELECT customer_id, key FROM (WITH hits AS MATERIALIZED ({found}) SELECT * FROM hits) s"
+            f"SELECT customer_id, key::text AS key FROM (WITH hits AS MATERIALIZED ({found}) SELECT * FROM hits) s"
             f" ORDER BY {_order(sort, 's.key', 's')} LIMIT {limit + 1}"
         )
     else:
-        page = f"SELECT customer_id, key FROM ({found} ORDER BY {order} LIMIT {limit + 1}) page"
-    outer = _order(sort, "page.key", "page")
-    statement = f"""
-        SELECT coalesce(json_agg(record ORDER BY place) FILTER (WHERE place <= {limit}), '[]')::text,
-               max(place), max(key) FILTER (WHERE place = {limit}), max(id::text) FILTER (WHERE place = {limit})
-        FROM (SELECT {RECORD} AS record, row_number() OVER (ORDER BY {outer}) AS place, page.key::text AS key, c.id
-              FROM ({page}) page JOIN customer c ON c.id = page.customer_id {JOINS}) shown
-    """
-    items, places, key, last_id = (await run(session, statement, *query.parameters)).one()
-    more = places is not None and places > limit
-    return CustomerPage(items, [key, last_id] if more else None, total)
+        page = f"SELECT customer_id, key::text FROM ({found} ORDER BY {order} LIMIT {limit + 1}) page"
+    rows = (await run(session, page, *query.parameters)).all()
+    shown = [row.customer_id for row in rows[:limit]]
+    last = [rows[limit - 1].key, str(shown[-1])] if len(rows) > limit else None
+    return CustomerPage(await records(session, shown), last, total)
 
 
 def _conditions(actor: Actor, wanted: CustomerFilter, by_index: bool = False) -> _Query:
