@@ -7,8 +7,8 @@ added when it is asked for. Both are generated, so that neither can differ from 
 
 from shared.migrations import script
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
