@@ -9,7 +9,7 @@ import msgspec
 from services.customers.domain.long_work import LongWork, WorkKind
 from shared import outbox
 from shared.contracts.events import ID_CHUNK
-from shared.database import Session, clock, run
+from shared.database import Session, clock, run, run_counting
 from shared.envelope import new_id
 from shared.errors import Invalid
 from shared.identity import Actor
@@ -68,7 +68,7 @@ async def freeze_list(
     """
     first = len(parameters) + 1
     statement = _FREEZE.format(query=query, order=order, work=first, chunk=first + 1, limit=first + 2)
-    sizes = (await run(session, statement, *parameters, work.id, CHUNK, limit)).scalars().all()
+    sizes = (await run(session, statement, *parameters, work.id, CHUNK, limit)).scalars()
     work.total = sum(sizes)
     if work.total > limit:
         raise Invalid("selection_too_large")
@@ -102,10 +102,9 @@ async def keep_items(session: Session, work: LongWork, items: Sequence[Any], fai
 
 async def forget_long_work(session: Session) -> int:
     """Forget what has expired or ended long ago, files included. Answers how many went."""
-    gone = await run(
+    return await run_counting(
         session,
         "DELETE FROM long_work WHERE expires_at < clock_timestamp()"
         " OR (expires_at IS NULL AND finished_at < clock_timestamp() - make_interval(days => $1))",
         KEPT_DAYS,
     )
-    return gone.rowcount

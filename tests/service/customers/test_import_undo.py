@@ -64,7 +64,12 @@ async def test_created_customers_that_were_used_are_kept_with_the_reason(team: T
     await team.binh.patch(f"/api/v1/customers/{ids[0]}", json={"occupation": "mới"})
     sql = team.harness.sql
     await sql("UPDATE customer_contact SET interaction_count = 2 WHERE customer_id = $1", ids[1])
-    await sql("INSERT INTO document (id, customer_id, state, version) VALUES ($1, $2, '{}', 1)", uuid4(), ids[2])
+    await sql(
+        "INSERT INTO document (id, customer_id, kind, status, total, currency, state, created_at, version)"
+        " VALUES ($1, $2, 'order', 'draft', 0, 'VND', 'active', now(), 1)",
+        uuid4(),
+        ids[2],
+    )
     await sql(
         "INSERT INTO opportunity (id, campaign_id, customer_id, status_id, state, version)"
         " VALUES ($1, $1, $2, $1, 'open', 1)",

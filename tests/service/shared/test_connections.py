@@ -24,7 +24,7 @@ async def connections(make_harness: MakeHarness) -> AsyncIterator[Connections]:
 
 async def backend(lent: Lent) -> int:
     """The server's process behind a connection."""
-    return await lent.driver.fetchval("SELECT pg_backend_pid()")
+    return int(await lent.driver.fetchval("SELECT pg_backend_pid()") or 0)
 
 
 async def test_a_connection_is_lent_again_with_an_empty_session(connections: Connections) -> None:
