@@ -1,7 +1,7 @@
 """What interactions is made of; the only place where its parts meet."""
 
 from services.interactions import consumers
-from services.interactions.api import facts, ledger, summaries
+from services.interactions.api import facts, ledger, summaries, tasks
 from services.interactions.commands.reconciliation import reconcile
 from services.interactions.commands.summaries import republish
 from services.interactions.settings import InteractionsSettings
@@ -18,7 +18,7 @@ SERVICE = Service(
     ),
     package="services.interactions",
     settings=InteractionsSettings,
-    routers=(facts.routes, ledger.routes, summaries.routes),
+    routers=(facts.routes, ledger.routes, summaries.routes, tasks.routes),
     subscriptions=subscriptions_in(consumers),
     jobs={"reconcile": reconcile},
     republish=republish,

@@ -57,8 +57,9 @@ async def get_interactions(
 ) -> Response:
     """The ledger of a customer, newest first by when each source object began."""
     customer = await find_customer(session, actor, query.customer_id)
-    after = read_position(wiring.cursors, "interactions", customer.id, query.cursor)
+    asked = ["interactions", str(customer.id)]
+    after = read_position(wiring.cursors, asked, query.cursor)
     _, ruleset = await counted(session, customer.id)
     page = await ledger_page(session, customer.id, ruleset, query.limit, after)
     total = await count_rows(session, customer.id) if query.total else None
-    return json_text(page_json(wiring.cursors, "interactions", customer.id, page, {"total": total}))
+    return json_text(page_json(wiring.cursors, asked, page, {"total": total}))

@@ -1,4 +1,4 @@
-"""Pages of a ledger as JSON, and the cursors between them."""
+"""Pages of lists as JSON, and the cursors between them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,23 +7,21 @@ from uuid import UUID
 
 import msgspec
 
-from services.interactions.queries.ledger import LedgerPage
+from services.interactions.queries.pages import JsonPage, Position
 from shared.cursors import Cursors
 
 
-def read_position(
-    cursors: Cursors, list_name: str, customer_id: UUID, cursor: str | None
-) -> tuple[datetime, UUID] | None:
-    """Behind which row a page begins; None for the first. Raises Invalid `bad_cursor`."""
-    position = cursors.read([list_name, str(customer_id)], cursor)
+def read_position(cursors: Cursors, query: list[str], cursor: str | None) -> Position | None:
+    """Behind which item a page of this query begins; None for the first. Raises Invalid `bad_cursor`."""
+    position = cursors.read(query, cursor)
     return None if position is None else (datetime.fromisoformat(position[0]), UUID(position[1]))
 
 
-def page_json(cursors: Cursors, list_name: str, customer_id: UUID, page: LedgerPage, more: Mapping[str, Any]) -> str:
-    """The page around rows that are JSON already; `more` stands beside them."""
+def page_json(cursors: Cursors, query: list[str], page: JsonPage, more: Mapping[str, Any]) -> str:
+    """The page around items that are JSON already; `more` stands beside them."""
     following = None
     if page.next_position is not None:
-        at, row_id = page.next_position
-        following = cursors.make([list_name, str(customer_id)], [at.isoformat(), str(row_id)])
+        at, item_id = page.next_position
+        following = cursors.make(query, [at.isoformat(), str(item_id)])
     head = msgspec.json.encode({**more, "next_cursor": following}).decode()
     return f'{head[:-1]},"items":[{",".join(page.items)}]}}'

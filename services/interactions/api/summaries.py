@@ -65,7 +65,8 @@ async def get_explanation(
 ) -> Response:
     """Why the count is what it is: each source object, its facts, what it contributes and by which rule."""
     customer = await find_customer(session, actor, customer_id)
-    after = read_position(wiring.cursors, "explanation", customer.id, query.cursor)
+    asked = ["explanation", str(customer.id)]
+    after = read_position(wiring.cursors, asked, query.cursor)
     count, ruleset = await counted(session, customer.id)
     page = await ledger_page(session, customer.id, ruleset, query.limit, after)
     more = {
@@ -74,7 +75,7 @@ async def get_explanation(
         "ruleset": ruleset,
         "total": await count_rows(session, customer.id) if query.total else None,
     }
-    return json_text(page_json(wiring.cursors, "explanation", customer.id, page, more))
+    return json_text(page_json(wiring.cursors, asked, page, more))
 
 
 @routes.put("/interaction-summaries/{customer_id}/last-contact", response_model=SummaryResponse)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from services.interactions.commands.recording import record_facts
 from services.interactions.commands.summaries import drop_facts
+from services.interactions.commands.tasks import forget_tasks, give_to_managers
 from services.interactions.domain.facts import created_fact
 from shared import outbox
 from shared.contracts.customers import CustomerErased
@@ -33,6 +34,8 @@ async def follow_customers(session: Session, envelopes: Sequence[Envelope[Event]
     origins = {e.event.key: e.origin() for e in envelopes if e.event is not None}
     facts = [created_fact(customer.id, customer.created_at) for customer in seen.values()]
     await record_facts(session, facts, [origins[str(fact.customer_id)] for fact in facts])
+    if seen:
+        await give_to_managers(session, list(seen))
     erased = {e.event.state.id: e.event.version for e in envelopes if isinstance(e.event, CustomerErased)}
     if erased:
         await erase_customers(session, erased)
@@ -43,6 +46,7 @@ async def erase_customers(session: Session, versions: dict[UUID, int]) -> None:
     ids = list(versions)
     await run(session, _MARK_ERASED, ids)
     await drop_facts(session, ids)
+    await forget_tasks(session, ids)
     await run(session, _FORGET_TOLD, [str(customer_id) for customer_id in ids])
     now = await clock(session)
     for customer_id, version in versions.items():

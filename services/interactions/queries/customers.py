@@ -3,13 +3,14 @@
 An unknown, a deleted and an invisible customer look alike.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from shared.access import may_change, may_see
 from shared.database import Session, run
 from shared.errors import NotFound
-from shared.identity import DELETE, Actor
+from shared.identity import DELETE, EDIT_ALL, Actor
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,28 @@ async def hold_customer(session: Session, actor: Actor, customer_id: UUID) -> Vi
     if row is None or not may_see(actor, row.manager_id, row.viewer_ids):
         raise NotFound
     return VisibleCustomer(customer_id, may_change(actor, row.manager_id, row.viewer_ids))
+
+
+async def hold_customers(session: Session, actor: Actor, customer_ids: Sequence[UUID]) -> list[VisibleCustomer]:
+    """Those of the customers that are live and visible to the actor, who stay so until the transaction ends."""
+    rows = await run(
+        session,
+        "SELECT id, manager_id, viewer_ids FROM customer WHERE id = ANY($1::uuid[]) AND state = 'active'"
+        " ORDER BY id FOR SHARE",
+        list(customer_ids),
+    )
+    return [
+        VisibleCustomer(row.id, may_change(actor, row.manager_id, row.viewer_ids))
+        for row in rows
+        if may_see(actor, row.manager_id, row.viewer_ids)
+    ]
+
+
+def changeable_sql(actor: Actor, alias: str, first: int) -> tuple[str, list[object]]:
+    """A condition on `alias` (a row of `customer` that the actor sees): whether they may change it (A3).
+
+    Its parameters are numbered from `$first`.
+    """
+    if actor.kind == "system" or actor.may(EDIT_ALL):
+        return "true", []
+    return f"coalesce({alias}.manager_id = ANY(${first}::uuid[]), false)", [list(actor.reach)]

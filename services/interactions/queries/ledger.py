@@ -3,29 +3,16 @@
 Whether the asker sees the customer is asked first, in `customers.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.interactions.queries.customers import VisibleCustomer
+from services.interactions.queries.pages import LAST_ID, JsonPage, Position, cut
 from shared.database import Session, run
 from shared.errors import NotFound
 
 MAX_FACTS_SHOWN = 100
 """Of a row with more facts (an e-mail opened every day) the latest are shown."""
-
-LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-"""Behind every id: where the first page begins."""
-
-
-@dataclass(frozen=True)
-class LedgerPage:
-    """Rows as JSON texts, and the position of the last one if more follow."""
-
-    items: Sequence[str]
-    next_position: tuple[datetime, UUID] | None
 
 
 _SUMMARY = """
@@ -85,13 +72,11 @@ async def counted(session: Session, customer_id: UUID) -> tuple[int, int]:
 
 
 async def ledger_page(
-    session: Session, customer_id: UUID, ruleset: int, limit: int, after: tuple[datetime, UUID] | None
-) -> LedgerPage:
+    session: Session, customer_id: UUID, ruleset: int, limit: int, after: Position | None
+) -> JsonPage:
     """A customer's rows, newest first, those that count 0 too (I11)."""
     at, row_id = after or (None, None)
-    rows = (await run(session, _ROWS, customer_id, ruleset, at, row_id, limit + 1)).all()
-    page = rows[:limit]
-    return LedgerPage([row[0] for row in page], (page[-1][1], page[-1][2]) if len(rows) > limit else None)
+    return cut((await run(session, _ROWS, customer_id, ruleset, at, row_id, limit + 1)).all(), limit)
 
 
 async def count_rows(session: Session, customer_id: UUID) -> int:
