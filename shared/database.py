@@ -41,13 +41,14 @@ class Database:
         size = pool_size or settings.database_pool_size
         self._connections = Connections(url, connect_arguments(settings), size, settings.database_pool_wait_seconds)
         self.on_outbox: Callable[[], None] = lambda: None
-        self.service = settings.service
+        self.service, self._settings = settings.service, settings
 
     @asynccontextmanager
     async def transaction(self, origin: Origin | None = None) -> AsyncIterator[Session]:
         """A session whose work and events are committed together at the end, or not at all."""
         async with self._connections.borrowed() as connection:
             session = connection.session
+            session.info["settings"] = self._settings
             outbox.open_box(session, self.service, origin or Origin())
             async with connection.driver.transaction():
                 yield session
@@ -89,6 +90,11 @@ async def run(session: Session, sql: str, *parameters: Any) -> Rows:
 async def run_counting(session: Session, sql: str, *parameters: Any) -> int:
     """Run a statement that answers no rows; says how many it wrote."""
     return int((await driver(session).execute(sql, *parameters)).rpartition(" ")[2])
+
+
+def settings_of(session: Session) -> Any:
+    """The settings of the process in whose transaction this is: what a handler of events has no other way to know."""
+    return session.info["settings"]
 
 
 async def clock(session: Session) -> datetime:

@@ -66,7 +66,10 @@ class StrictRequest(Request):
 
 
 class TransactionRoute(APIRoute):
-    """A route inside one transaction, with the actor known, waited-for copies there, repetition answered."""
+    """A route inside one transaction, with the actor known, waited-for copies there, repetition answered.
+
+    A kind of route that has to act on a refusal after its transaction finds it in `request.state.refusal`.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -78,6 +81,7 @@ class TransactionRoute(APIRoute):
                 return await answer(request)
             except Exception as error:
                 # here and not in the outermost handler: the trace is still known
+                request.state.refusal = error
                 return problem_of(request, error)
 
         async def answer(request: StrictRequest) -> Response:

@@ -2,6 +2,7 @@
 
 from services.customers import consumers
 from services.customers.api.assignments import assignments
+from services.customers.api.checking import checking
 from services.customers.api.customers import customers
 from services.customers.api.employees import employees
 from services.customers.api.search import search
@@ -18,7 +19,7 @@ SERVICE = Service(
     title="Rapport customers",
     description="Customer records, their classification, responsible persons and viewers; employees; audit trail.",
     package="services.customers",
-    routers=(assignments, search, customers, employees, tenant),
+    routers=(assignments, checking, search, customers, employees, tenant),
     subscriptions=subscriptions_in(consumers),
     settings=CustomersSettings,
     jobs={"purge": purge_of_customers},

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import Query, Response
 
 from services.customers.api.pages import page_answer
+from services.customers.api.revealing import RevealLimitsDep, revealing_router
 from services.customers.api.schemas import (
     AccessAnswer,
     AuditList,
@@ -45,21 +46,24 @@ from shared.http import (
     customer_version,
     etag,
     json_text,
-    router,
 )
 from shared.identity import Actor
 
-customers = router("customers")
+customers = revealing_router("customers")
 
 _BESIDE = {"code", "manager_id", "viewer_ids"}
 
 
 @customers.post("/customers", status_code=201, response_model=CustomerRecord)
-async def post_customer(request: NewCustomer, session: SessionDep, actor: ActorDep, response: Response) -> Response:
+async def post_customer(
+    request: NewCustomer, session: SessionDep, actor: ActorDep, limits: RevealLimitsDep, response: Response
+) -> Response:
     """Create a customer (C1–C3, A1)."""
     values = {name: value for name, value in request.given().items() if name not in _BESIDE}
     manager_id = request.manager_id if "manager_id" in request.model_fields_set else UNSET
-    customer = await create_customer(session, actor, values, request.code, manager_id, request.viewer_ids)
+    customer = await create_customer(
+        session, actor, values, request.code, manager_id, request.viewer_ids, limits.reveal_single_per_hour
+    )
     created(response, f"/customers/{customer.id}")
     return await _answer(session, actor, customer, response)
 
@@ -98,11 +102,14 @@ async def patch_customer(
     request: CustomerChange,
     session: SessionDep,
     actor: ActorDep,
+    limits: RevealLimitsDep,
     expected_version: IfMatch,
     response: Response,
 ) -> Response:
     """Change fields (JSON Merge Patch): null clears, a field left out stays."""
-    customer = await update_customer(session, actor, customer_id, request.given(), expected_version)
+    customer = await update_customer(
+        session, actor, customer_id, request.given(), expected_version, limits.reveal_single_per_hour
+    )
     return await _answer(session, actor, customer, response)
 
 
@@ -117,13 +124,16 @@ async def post_restore(
     customer_id: UUID,
     session: SessionDep,
     actor: ActorDep,
+    limits: RevealLimitsDep,
     expected_version: IfMatch,
     response: Response,
     request: RestoreRequest | None = None,
 ) -> Response:
     """Bring a deleted customer back (C4)."""
     drop_phones = request.drop_phones if request is not None else False
-    customer = await restore_customer(session, actor, customer_id, drop_phones, expected_version)
+    customer = await restore_customer(
+        session, actor, customer_id, drop_phones, expected_version, limits.reveal_single_per_hour
+    )
     return await _answer(session, actor, customer, response)
 
 

@@ -1,6 +1,6 @@
 """Writes to one customer: find what the actor may see, check, change, tell."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +10,10 @@ from services.customers.commands.choices import require_choices
 from services.customers.commands.employees import require_active_employees
 from services.customers.commands.publishing import publish
 from services.customers.commands.registers import claim_code, claim_phones, new_codes, release_phones
+from services.customers.commands.revealing import phone_taken, require_reveals, require_unlimited
 from services.customers.commands.storing import insert_customers
 from services.customers.domain.customer import Customer
-from services.customers.domain.errors import CodeTaken, PhoneTaken
+from services.customers.domain.errors import CodeTaken
 from shared import outbox
 from shared.access import may_see, require_may_change
 from shared.contracts.customers import Origin
@@ -21,6 +22,9 @@ from shared.database import Session, clock
 from shared.envelope import new_id
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.identity import DELETE, Actor
+
+REVEALS_PER_HOUR = 60
+"""Numbers of hidden customers that one employee may learn of in an hour, unless a deployment says otherwise (R3)."""
 
 UNSET: Any = object()
 """A manager that the caller did not name, which is not the same as nobody (A1)."""
@@ -33,10 +37,11 @@ async def create_customer(
     code: str | None = None,
     manager_id: UUID | None = UNSET,
     viewer_ids: Sequence[UUID] = (),
+    reveals_per_hour: int = REVEALS_PER_HOUR,
 ) -> Customer:
     """Create a customer by hand (C1–C3, A1).
 
-    Raises Forbidden for services, PhoneTaken, CodeTaken, InactiveEmployee, Invalid for choices.
+    Raises Forbidden for services, PhoneTaken, RateLimited (R3), CodeTaken, InactiveEmployee, Invalid for choices.
     """
     if actor.employee_id is None:
         raise Forbidden
@@ -55,7 +60,7 @@ async def create_customer(
     )
     if code is not None and not await claim_code(session, code, customer_id):
         raise CodeTaken
-    await _claim_phones(session, actor, customer_id, customer.phones)
+    await _claim_phones(session, actor, customer_id, customer.phones, reveals_per_hour)
     customer.hand_over_at_creation(manager, actor.employee_id, viewer_ids, at, cause)
     event = customer.tell_created(cause)
     await insert_customers(session, [customer])
@@ -64,9 +69,17 @@ async def create_customer(
 
 
 async def update_customer(
-    session: Session, actor: Actor, customer_id: UUID, values: dict[str, Any], expected_version: int | None = None
+    session: Session,
+    actor: Actor,
+    customer_id: UUID,
+    values: dict[str, Any],
+    expected_version: int | None = None,
+    reveals_per_hour: int = REVEALS_PER_HOUR,
 ) -> Customer:
-    """Change fields (A3). Raises NotFound, Forbidden, VersionConflict, PhoneTaken, ReferralLocked, Invalid."""
+    """Change fields (A3).
+
+    Raises NotFound, Forbidden, VersionConflict, PhoneTaken, RateLimited (R3), ReferralLocked, Invalid.
+    """
     customer = await lock_customer(session, actor, customer_id)
     require_may_change(actor, customer.manager_id, customer.viewer_ids)
     await require_choices(session, actor, values, customer)
@@ -74,7 +87,8 @@ async def update_customer(
     at = await clock(session)
     if "phones" in values:
         await release_phones(session, customer_id, keep=values["phones"])
-        await _claim_phones(session, actor, customer_id, values["phones"])
+        new = [phone for phone in values["phones"] if phone not in customer.phones]
+        await _claim_phones(session, actor, customer_id, new, reveals_per_hour)
     await publish(session, customer.update(values, at, by_hand(session)))
     return customer
 
@@ -148,18 +162,28 @@ async def delete_customer(
 
 
 async def restore_customer(
-    session: Session, actor: Actor, customer_id: UUID, drop_phones: bool, expected_version: int | None = None
+    session: Session,
+    actor: Actor,
+    customer_id: UUID,
+    drop_phones: bool,
+    expected_version: int | None = None,
+    reveals_per_hour: int = REVEALS_PER_HOUR,
 ) -> Customer:
-    """Bring a deleted customer back (C4). Raises PhoneTaken unless `drop_phones`, Conflict `not_restorable`."""
+    """Bring a deleted customer back (C4); what it has of others' phones is dropped if asked.
+
+    Raises Conflict `not_restorable`, PhoneTaken unless `drop_phones`, RateLimited (R3).
+    """
     customer = await lock_customer(session, actor, customer_id, also_deleted=True)
     require_may_change(actor, customer.manager_id, customer.viewer_ids)
     actor.require(DELETE)
     customer.require_version(expected_version)
     if customer.state != "deleted":
         raise Conflict("not_restorable")
+    await require_unlimited(session, actor, customer.phones, reveals_per_hour)
     taken = await claim_phones(session, dict.fromkeys(customer.phones, customer_id))
     if taken and not drop_phones:
-        raise PhoneTaken(await _if_visible(session, actor, next(iter(taken.values()))))
+        raise await phone_taken(session, actor, taken)
+    await require_reveals(session, actor, taken, reveals_per_hour, by_hand(session))
     free = [phone for phone in customer.phones if phone not in taken]
     await publish(session, customer.restore(await clock(session), by_hand(session), free))
     return customer
@@ -191,14 +215,10 @@ def by_hand(session: Session) -> Cause:
     return Cause(kind="user", id=outbox.origin(session).correlation_id)
 
 
-async def _claim_phones(session: Session, actor: Actor, customer_id: UUID, phones: Iterable[str]) -> None:
+async def _claim_phones(
+    session: Session, actor: Actor, customer_id: UUID, phones: Collection[str], reveals_per_hour: int
+) -> None:
+    await require_unlimited(session, actor, phones, reveals_per_hour)
     taken = await claim_phones(session, dict.fromkeys(phones, customer_id))
     if taken:
-        raise PhoneTaken(await _if_visible(session, actor, next(iter(taken.values()))))
-
-
-async def _if_visible(session: Session, actor: Actor, customer_id: UUID) -> UUID | None:
-    """The other customer's id, for those who may see it only (C2)."""
-    other = await session.get(Customer, customer_id)
-    visible = other is not None and other.state == "active" and may_see(actor, other.manager_id, other.viewer_ids)
-    return customer_id if visible else None
+        raise await phone_taken(session, actor, taken)

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from pydantic import ValidationError
 
+from services.customers.commands.revealing import Reveals
 from services.customers.domain.creation import Draft
 from services.customers.domain.customer import Customer
 from services.customers.domain.values import CustomerValues
@@ -20,7 +21,7 @@ from shared.contracts.events import Cause
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportRowsConfirmed, RowError
 from shared.envelope import Envelope
 from shared.errors import RapportError
-from shared.identity import Actor
+from shared.identity import SYSTEM, Actor
 
 
 class Refused(Exception):
@@ -45,6 +46,7 @@ class Chunk:
     actor: Actor
     at: datetime
     cause: Cause
+    reveals: Reveals = field(default_factory=lambda: Reveals(SYSTEM, "batch", 0, set()))
     active: set[UUID] = field(default_factory=set)
     outcomes: dict[int, AppliedRow] = field(default_factory=dict)
     overwritten: dict[int, tuple[str, str]] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from services.customers.commands.registers import (
     new_codes,
     release_all_phones,
 )
+from services.customers.commands.revealing import visible_owners
 from services.customers.commands.storing import insert_customers
 from services.customers.domain.creation import Draft
 from services.customers.domain.customer import Customer
@@ -117,13 +118,15 @@ async def _claim(
         for phone in customer.phones:
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
+    seen = await visible_owners(session, chunk.actor, taken.values()) if taken else ()
     named = await claim_codes(session, {c.code: c.id for _, c in ready if c.code})
     granted: list[tuple[ConfirmedRow, Draft]] = []
     refused: dict[UUID, Sequence[str]] = {}
     for row, customer in ready:
-        lost = any(phone in taken or owners[phone] != customer.id for phone in customer.phones)
-        if lost or (customer.code and customer.code not in named):
-            chunk.refuse(row, Refused("phone_taken", "phones") if lost else Refused("code_taken", "code"))
+        twice = any(owners[phone] != customer.id for phone in customer.phones)
+        lost = "phone_taken" if twice else chunk.reveals.refusal(customer.phones, taken, seen)
+        if lost is not None or (customer.code and customer.code not in named):
+            chunk.refuse(row, Refused(lost, "phones") if lost else Refused("code_taken", "code"))
             refused[customer.id] = ()
         else:
             granted.append((row, customer))
@@ -143,10 +146,15 @@ async def _claim_changed(
         for phone in values.get("phones", ()):
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
+    seen = await visible_owners(session, chunk.actor, taken.values()) if taken else ()
     granted: list[tuple[ConfirmedRow, Customer, dict[str, Any]]] = []
     for row, customer, values in ready:
-        if any(phone in taken or owners[phone] != customer.id for phone in values.get("phones", ())):
-            chunk.refuse(row, Refused("phone_taken", "phones"))
+        phones = values.get("phones", ())
+        new = [phone for phone in phones if phone not in customer.phones]
+        twice = any(owners[phone] != customer.id for phone in phones)
+        lost = "phone_taken" if twice else chunk.reveals.refusal(new, taken, seen)
+        if lost is not None:
+            chunk.refuse(row, Refused(lost, "phones"))
         else:
             granted.append((row, customer, values))
     return granted

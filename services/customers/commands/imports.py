@@ -11,11 +11,12 @@ from services.customers.commands.employees import active_employees
 from services.customers.commands.import_chunk import Chunk, Refused
 from services.customers.commands.import_writes import create_rows, update_rows
 from services.customers.commands.publishing import write_entries
+from services.customers.commands.revealing import open_reveals
 from shared import outbox
 from shared.access import actor_of
 from shared.contracts.events import Cause
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed
-from shared.database import Session, clock, run
+from shared.database import Session, clock, run, settings_of
 from shared.envelope import Envelope
 from shared.errors import RapportError
 from shared.identity import IMPORT, Actor
@@ -57,11 +58,13 @@ async def _apply(
         for row in rows:
             chunk.refuse(row, Refused(refusal.code))
         return chunk
+    chunk.reveals = await open_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
     chunk.active = await active_employees(session, {row.employee_id for row in rows if row.employee_id is not None})
     entries = await create_rows(session, chunk, [row for row in rows if row.action == "create"])
     entries += await update_rows(session, chunk, [row for row in rows if row.action == "update"])
     await session.flush()
     await write_entries(session, entries)
+    await chunk.reveals.keep(session, cause)
     return chunk
 
 

@@ -83,6 +83,12 @@ def refusal_entry(customer_id: UUID, cause: Cause, changes: dict[str, Any], outc
     return customer_id, None, SYSTEM.kind, SYSTEM.id, cause.kind, cause.id, None, wanted, outcome, decision
 
 
+def reveal_entry(actor: Actor, customer_id: UUID, phone: str, cause: Cause) -> AuditRow:
+    """Somebody who does not see the customer was told that it has a number (R3)."""
+    changes = msgspec.json.encode({"phone_revealed": {"old": None, "new": phone}}).decode()
+    return customer_id, None, actor.kind, actor.id, cause.kind, cause.id, None, changes, "applied", None
+
+
 def _entry(event: StateEvent[Any], actor: Actor, event_id: str, outcome: str, decision: str | None) -> AuditRow:
     return (
         event.state.id if isinstance(event, CustomerEvent) else None,

@@ -6,10 +6,14 @@ from shared.errors import Conflict, Invalid
 
 
 class PhoneTaken(Conflict):
-    """Another live customer has the number; its id only for those who may see it (C2)."""
+    """Another live customer has the number; its id only for those who may see it (C2).
 
-    def __init__(self, customer_id: UUID | None = None) -> None:
+    `hidden` are a number and the customer who has it, unseen by the asker: to be counted, never told (R3).
+    """
+
+    def __init__(self, customer_id: UUID | None = None, hidden: tuple[str, UUID] | None = None) -> None:
         super().__init__("phone_taken", {"customer_id": str(customer_id)} if customer_id else {})
+        self.hidden = hidden
 
 
 class CodeTaken(Conflict):
