@@ -96,7 +96,8 @@ def api_dies_before_answer(number: int) -> None:
     async def watched(self: Any, origin: Any = None) -> AsyncIterator[Any]:
         async with transaction(self, origin) as session:
             yield session
-        if session.info.get("dies"):
+            dies = "dies" in session.info  # its connection, given back, forgets everything
+        if dies:
             die()
 
     Database.transaction = watched
