@@ -79,13 +79,13 @@ def configure(settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    handler.addFilter(_Seldom())
+    handler.addFilter(Seldom())
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     if settings.otlp_endpoint:
         _export_traces(settings)
 
 
-class _Seldom(logging.Filter):
+class Seldom(logging.Filter):
     """Lets a library say a thing once in a while: aiokafka says it 300 times a second while the broker is away."""
 
     def __init__(self) -> None:

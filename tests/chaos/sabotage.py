@@ -30,6 +30,7 @@ FAULTS: dict[str, Callable[[int], None]] = {
         switches.start_at_the_latest,
         switches.dead_letters_off,
         switches.every_fault_is_final,
+        switches.consumers_unwatched,
         switches.relay_without_leader,
         switches.relay_without_takeover_wait,
         switches.relay_deletes_before_it_sends,

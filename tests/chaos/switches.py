@@ -84,6 +84,13 @@ def every_fault_is_final(_: int) -> None:
     messaging.is_transient = lambda error: False
 
 
+def consumers_unwatched(_: int) -> None:
+    """A consumer that hangs stays as it is."""
+    from shared import consumer_watch
+
+    consumer_watch._end = lambda why, topic, **more: None
+
+
 def relay_without_leader(_: int) -> None:
     """Every relay sends."""
     from shared import relay

@@ -17,6 +17,10 @@ from tests.service.shared.probe.process import Probe, error_of
 from tests.support.system import eventually
 
 BATCH = 500
+CLOCK_SECONDS = 1
+"""Long enough for a client that commits offsets by the clock."""
+DEATHS = 9
+"""More than the attempts of one delivery."""
 
 
 async def test_a_batch_is_one_transaction(probe: Probe) -> None:
@@ -38,10 +42,42 @@ async def test_an_event_told_twice_has_one_effect(probe: Probe) -> None:
     once = notes.taken("once")
     await probe.broker.tell(once, once, ids=["a", "a"])
     async with probe.consuming(probe.writes_down(notes)):
-        await eventually(lambda: _effects(probe, 1))
+        await eventually(lambda: _committed(probe, notes, 2))
         await probe.broker.tell(once, notes.taken("last"), ids=["a", "z"])
-        await eventually(lambda: _effects(probe, 2))
-    assert await probe.effects() == ["once", "last"]
+        await eventually(lambda: _committed(probe, notes, 4))
+    assert await probe.effects() == ["once", "last"], "an event took effect twice"
+
+
+async def test_a_new_group_begins_with_what_lay_there_before_it(probe: Probe) -> None:
+    """A service that is new, or whose group was forgotten, reads its topics from the start."""
+    notes = fact_notes()
+    await probe.make_topics(notes)
+    await probe.broker.tell(notes.taken("one"), notes.taken("two"))
+    async with probe.consuming(probe.writes_down(notes)):
+        await eventually(lambda: _read(probe, notes, 2))
+    assert await probe.effects() == ["one", "two"], "what lay on the topic before the group is lost"
+
+
+async def test_while_a_batch_is_being_applied_the_broker_is_not_told_that_it_is_done(probe: Probe) -> None:
+    """Whoever is killed now gets it again: its offsets follow its commit, neither the fetch nor the clock."""
+    notes = fact_notes()
+    await probe.make_topics(notes)
+    writes_down, begun, may_go_on = probe.writes_down(notes), asyncio.Event(), asyncio.Event()
+
+    async def slowly(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+        begun.set()
+        await may_go_on.wait()
+        await writes_down.handle(session, envelopes)
+
+    await probe.broker.tell(*(notes.taken(f"{number}") for number in range(10)))
+    async with probe.consuming(consumes(notes.topic)(slowly)):
+        await begun.wait()
+        await asyncio.sleep(CLOCK_SECONDS)
+        said_too_early = await probe.broker.committed(notes.topic, group_of(notes))
+        may_go_on.set()
+        await eventually(lambda: _committed(probe, notes, 10))
+    assert said_too_early == 0, f"{said_too_early} of 10 records were given up before they were applied"
+    assert len(await probe.effects()) == 10
 
 
 async def test_the_same_id_of_another_source_is_another_event(probe: Probe) -> None:
@@ -155,10 +191,10 @@ async def test_a_lock_that_is_not_had_is_waited_for_however_long(
 
 
 async def test_a_connection_lost_in_the_middle_of_a_batch_is_no_reason_to_set_it_aside(probe: Probe) -> None:
-    """The backend dies under the handler three times; the fourth attempt applies everything once."""
+    """The backend dies under the handler more often than a batch is tried at once; in the end all is applied once."""
     notes = fact_notes()
     await probe.make_topics(notes)
-    writes_down, deaths = probe.writes_down(notes), iter(range(3))
+    writes_down, deaths = probe.writes_down(notes), iter(range(DEATHS))
 
     async def on_notes(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
         await writes_down.handle(session, envelopes)
@@ -206,7 +242,14 @@ async def test_a_start_that_fails_half_way_leaves_no_member_behind(probe: Probe)
 
 async def _effects(probe: Probe, count: int) -> bool:
     found = await probe.effects()
-    assert len(found) == count, f"{len(found)} effects"
+    assert len(found) == count, f"{len(found)} effects of {count}"
+    return True
+
+
+async def _read(probe: Probe, notes: Notes, offset: int) -> bool:
+    """Whether the group is as far as this, whatever it applied on the way."""
+    rows = await probe.sql("SELECT next_offset FROM consumer_progress WHERE topic = $1", notes.topic.name)
+    assert [row.next_offset for row in rows] == [offset]
     return True
 
 

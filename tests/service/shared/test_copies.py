@@ -37,6 +37,16 @@ async def test_the_newest_version_stays_however_records_are_ordered_and_cut(
         assert await stored(service, table, key) == (highest, f"tên {highest}")
 
 
+async def test_an_older_version_that_comes_late_changes_nothing(service: Harness) -> None:
+    """Topics are repeated after a crash, and written again by operators: what is older is not news."""
+    customer_id, employee_id = uuid4(), uuid4()
+    for version in (2, 1):
+        await deliver(service, [customer(customer_id, version=version, name=f"tên {version}")])
+        await deliver(service, [employee(employee_id, version=version, name=f"tên {version}")])
+    assert await stored(service, "customer", customer_id) == (2, "tên 2"), "an older version replaced a newer one"
+    assert await stored(service, "employee", employee_id) == (2, "tên 2"), "an older version replaced a newer one"
+
+
 async def test_a_republish_of_the_same_version_repairs_a_copy(service: Harness) -> None:
     """Equal versions are written: that is how a copy that went wrong is made right."""
     customer_id = uuid4()

@@ -74,7 +74,7 @@ async def test_every_kind_of_poison_is_set_aside_with_its_error_and_its_neighbou
         await eventually(lambda: _committed(probe, notes, 2 * len(POISONS) + 1))
     assert await probe.effects() == ["first", *(f"after {poison.name}" for poison in POISONS)]
     letters = await probe.letters(notes)
-    assert len(letters) == len(POISONS)
+    assert len(letters) == len(POISONS), f"{len(letters)} letters of {len(POISONS)} poisoned records"
     for poison, letter in zip(POISONS, letters, strict=True):
         assert poison.error in error_of(letter), poison.name
         assert (letter.key, letter.value) == (poison.key, poison.value), poison.name

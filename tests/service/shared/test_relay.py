@@ -98,6 +98,16 @@ async def test_of_two_relays_one_leads_and_the_other_takes_over_at_once_when_it_
             await eventually(lambda: _told(probe, notes, 1))
 
 
+async def test_beside_a_leader_nobody_sends_however_long_they_wait(make_probe: MakeProbe) -> None:
+    """Two at once would send a key's versions in any order: a relay that is not the leader does not become one."""
+    probe = await make_probe(relay_takeover_seconds=0.1)
+    async with relaying(probe) as leader:
+        await eventually(lambda: _leads(leader))
+        async with relaying(probe) as other:
+            await asyncio.sleep(AT_ONCE_SECONDS)
+            assert (leader.leads, other.leads) == (True, False), "two relays lead at once"
+
+
 async def test_after_a_relay_that_was_killed_the_next_one_waits(make_probe: MakeProbe) -> None:
     """A batch that the dead one had on its way could arrive behind the successor's: the wait outlives it."""
     probe = await make_probe(relay_takeover_seconds=TAKEOVER_SECONDS)
@@ -112,7 +122,7 @@ async def test_after_a_relay_that_was_killed_the_next_one_waits(make_probe: Make
     await probe.tell(notes.changed(uuid4(), 1))
     async with relaying(probe) as successor:
         await asyncio.sleep(TAKEOVER_SECONDS / 2)
-        assert not successor.leads
+        assert not successor.leads, "the successor sends while its predecessor's batch may be on its way"
         await eventually(lambda: _told(probe, notes, 1))
     assert time.monotonic() - started >= TAKEOVER_SECONDS
 
@@ -140,7 +150,7 @@ async def test_while_a_topic_is_missing_its_events_wait_and_then_go(make_probe: 
     await probe.tell(notes.changed(uuid4(), 1))
     async with relaying(probe):
         await asyncio.sleep(1)
-        assert await probe.outbox_count() == 1
+        assert await probe.outbox_count() == 1, "the event left the outbox, and no broker has it"
         await probe.make_topics(notes)
         await eventually(lambda: _told(probe, notes, 1))
         await eventually(lambda: _all_sent(probe))
@@ -159,7 +169,7 @@ async def test_what_was_refused_stays_and_what_follows_it_on_the_same_key_stays_
     finally:
         await connection.close()
     left = await probe.sql("SELECT aggregateid FROM outbox ORDER BY id")
-    assert [row.aggregateid for row in left] == [str(halted)] * 2
+    assert [row.aggregateid for row in left] == [str(halted)] * 2, "a version went without the one before it"
 
 
 async def test_sent_facts_rest_for_a_day_and_can_be_sent_again_with_the_same_id(
