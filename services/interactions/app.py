@@ -1,7 +1,7 @@
 """What interactions is made of; the only place where its parts meet."""
 
 from services.interactions import consumers
-from services.interactions.api import facts, ledger, summaries, tasks
+from services.interactions.api import comments, facts, ledger, summaries, tasks, unread_comments
 from services.interactions.commands.reconciliation import reconcile
 from services.interactions.commands.summaries import republish
 from services.interactions.settings import InteractionsSettings
@@ -18,7 +18,14 @@ SERVICE = Service(
     ),
     package="services.interactions",
     settings=InteractionsSettings,
-    routers=(facts.routes, ledger.routes, summaries.routes, tasks.routes),
+    routers=(
+        facts.routes,
+        ledger.routes,
+        summaries.routes,
+        tasks.routes,
+        comments.routes,
+        unread_comments.routes,
+    ),
     subscriptions=subscriptions_in(consumers),
     jobs={"reconcile": reconcile},
     republish=republish,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from services.interactions.commands.customers import follow_customers
+from services.interactions.commands.employees import follow_employees
 from services.interactions.commands.recording import record_facts
 from services.interactions.domain.facts import ledger_fact, require_legal
 from shared.contracts.customers import CUSTOMERS
@@ -12,7 +13,6 @@ from shared.contracts.directory import DIRECTORY
 from shared.contracts.events import Event
 from shared.contracts.interactions import INGEST, InteractionFactReported
 from shared.contracts.work import AUTOMATION_ACTIONS, AutomationActionDecided
-from shared.copies import apply_employees
 from shared.database import Session
 from shared.envelope import Envelope, Undecodable
 from shared.errors import Invalid
@@ -53,8 +53,8 @@ async def on_customers(session: Session, envelopes: Sequence[Envelope[Event]]) -
 
 @consumes(DIRECTORY)
 async def on_directory(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
-    """Keep the copy of employees: who may see what (A2)."""
-    await apply_employees(session, envelopes)
+    """Keep the copy of employees: who may see what (A2), and since when (U2)."""
+    await follow_employees(session, envelopes)
 
 
 @consumes(INGEST, check=require_reportable, once=False)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.interactions.commands.comments import follow_in_discussions, forget_discussions
 from services.interactions.commands.recording import record_facts
 from services.interactions.commands.summaries import drop_facts
 from services.interactions.commands.tasks import forget_tasks, give_to_managers
@@ -27,10 +28,15 @@ WITH waiting AS (DELETE FROM outbox WHERE aggregateid = ANY($1::text[]))
 DELETE FROM outbox_sent WHERE aggregateid = ANY($1::text[])
 """
 
+_FORGET_ANSWERED = "DELETE FROM idempotency WHERE answer::text LIKE ANY($1::text[])"
+"""An answer kept for a repetition may hold what somebody wrote; each names its customer."""
+
 
 async def follow_customers(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
     """Write customers into the copy. One seen for the first time counts from then on, whatever its event (I1)."""
-    seen = {customer.id: customer for customer in await apply_customers(session, envelopes) if customer.first_seen}
+    written = await apply_customers(session, envelopes)
+    await follow_in_discussions(session, [customer.id for customer in written])
+    seen = {customer.id: customer for customer in written if customer.first_seen}
     origins = {e.event.key: e.origin() for e in envelopes if e.event is not None}
     facts = [created_fact(customer.id, customer.created_at) for customer in seen.values()]
     await record_facts(session, facts, [origins[str(fact.customer_id)] for fact in facts])
@@ -47,6 +53,8 @@ async def erase_customers(session: Session, versions: dict[UUID, int]) -> None:
     await run(session, _MARK_ERASED, ids)
     await drop_facts(session, ids)
     await forget_tasks(session, ids)
+    await forget_discussions(session, ids)
+    await run(session, _FORGET_ANSWERED, [f"%{customer_id}%" for customer_id in ids])
     await run(session, _FORGET_TOLD, [str(customer_id) for customer_id in ids])
     now = await clock(session)
     for customer_id, version in versions.items():

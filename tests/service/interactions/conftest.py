@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import MakeHarness
+from tests.service.interactions.discussion import Discussion
 from tests.service.interactions.world import CONNECTOR, World
 
 
@@ -12,3 +13,11 @@ async def world(make_harness: MakeHarness) -> World:
     world = World(await make_harness("interactions", ingest_sources=CONNECTOR))
     await world.begin()
     return world
+
+
+@pytest.fixture
+async def discussion(world: World) -> Discussion:
+    """A customer about whom people talk."""
+    discussion = Discussion(world)
+    await discussion.begin()
+    return discussion
