@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 from shared import idempotency, outbox, strict_json, telemetry
 from shared.access import load_actor
+from shared.arguments import handed_over
 from shared.asgi import Guard, Observe
 from shared.cursors import Cursors
 from shared.database import Database, Session
@@ -70,6 +71,13 @@ class TransactionRoute(APIRoute):
 
     A kind of route that has to act on a refusal after its transaction finds it in `request.state.refusal`.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        called, parameters = handed_over(endpoint, _SOURCES)
+        if parameters:
+            extra = options.get("openapi_extra") or {}
+            options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), *parameters]}
+        super().__init__(path, called, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -127,17 +135,10 @@ def create_app(wiring: Wiring, routers: Sequence[APIRouter], title: str, descrip
     return app
 
 
-# Dependencies are coroutines: FastAPI would run a plain function in a thread, at ten times its price.
-async def _session(request: Request) -> Session:
-    return request.state.session
-
-
-async def _actor(request: Request) -> Actor:
-    return request.state.actor
-
-
-async def _wiring(request: Request) -> Wiring:
-    return request.app.state.wiring
+# Never called: `arguments` hands these over. As dependencies they are known to FastAPI, which would otherwise
+# look for them in the request.
+async def _handed_over() -> None:
+    raise NotImplementedError
 
 
 async def _if_match(
@@ -151,10 +152,16 @@ async def _if_match(
     return int(match.group(1))
 
 
-SessionDep = Annotated[Session, Depends(_session)]
-ActorDep = Annotated[Actor, Depends(_actor)]
-WiringDep = Annotated[Wiring, Depends(_wiring)]
+SessionDep = Annotated[Session, Depends(_handed_over)]
+ActorDep = Annotated[Actor, Depends(_handed_over)]
+WiringDep = Annotated[Wiring, Depends(_handed_over)]
 IfMatch = Annotated[int | None, Depends(_if_match)]
+
+_SOURCES: dict[Any, Callable[[Request], Any]] = {
+    SessionDep: lambda request: request.state.session,
+    ActorDep: lambda request: request.state.actor,
+    WiringDep: lambda request: request.app.state.wiring,
+}
 
 
 def etag(response: Response, version: int) -> None:

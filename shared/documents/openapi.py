@@ -7,6 +7,7 @@ where its `Location` leads, is read from what the route's code calls: nothing is
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import unwrap
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def _tags(routes: list[APIRoute]) -> list[dict[str, str]]:
     """Each tag, described by the modules its routes are written in."""
     described: dict[str, list[str]] = {}
     for route in routes:
-        text = (route.endpoint.__globals__.get("__doc__") or "").strip()
+        text = (unwrap(route.endpoint).__globals__.get("__doc__") or "").strip()
         for tag in route.tags:
             texts = described.setdefault(str(tag), [])
             if text not in texts:
@@ -188,10 +189,10 @@ def _refusals(operation: dict[str, Any], method: str, versioned: bool) -> dict[s
 
 def _code_of(endpoint: Callable[..., Any]) -> _Code:
     """What a route's function touches, itself or through functions of its service's `api`."""
-    package = endpoint.__module__.rpartition(".")[0]
+    package = unwrap(endpoint).__module__.rpartition(".")[0]
     functions: set[Callable[..., Any]] = set()
     texts: set[str] = set()
-    waiting = [endpoint]
+    waiting = [unwrap(endpoint)]
     while waiting:
         function = waiting.pop()
         if function in functions:

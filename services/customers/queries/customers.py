@@ -208,7 +208,7 @@ async def _fetch(
     else:
         page = f"SELECT customer_id, key::text FROM ({found} ORDER BY {order} LIMIT {limit + 1}) page"
     rows = (await run(session, page, *query.parameters)).all()
-    shown = [row.customer_id for row in rows[:limit]]
+    shown = [row[0] for row in rows[:limit]]
     last = [rows[limit - 1].key, str(shown[-1])] if len(rows) > limit else None
     return CustomerPage(await records(session, shown), last, total)
 
