@@ -43,6 +43,15 @@ class TopicProgress:
     age_seconds: float
 
 
+class PartitionProgress(NamedTuple):
+    """One partition: how far it was read, the end as the broker last said, and how long ago that was."""
+
+    partition: int
+    next_offset: int
+    end_offset: int
+    age_seconds: float
+
+
 async def write_progress(session: Session, positions: Sequence[Position]) -> None:
     """Store positions, in the order of partitions so that two writers never lock each other out."""
     if positions:
@@ -58,3 +67,14 @@ async def read_progress(session: Session) -> dict[str, TopicProgress]:
         " FROM consumer_progress GROUP BY topic",
     )
     return {row[0]: TopicProgress(*row) for row in result}
+
+
+async def read_partitions(session: Session, topic: str) -> list[PartitionProgress]:
+    """The progress of one topic's partitions, as far as they were heard of."""
+    result = await run(
+        session,
+        "SELECT partition, next_offset, end_offset,"
+        " extract(epoch FROM clock_timestamp() - progressed_at)::float8 FROM consumer_progress WHERE topic = $1",
+        topic,
+    )
+    return [PartitionProgress(*row) for row in result]

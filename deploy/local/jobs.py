@@ -44,6 +44,7 @@ Start: TypeAlias = Callable[[Job], RunningJob]
 
 JOBS = (
     Job("campaigns", "distribute-waiting", MINUTE_SECONDS),
+    Job("customers", "forget", HOUR_SECONDS),
     Job("interactions", "reconcile", HOUR_SECONDS),
     Job("imports", "expire", HOUR_SECONDS),
     *(Job(service, "purge", HOUR_SECONDS) for service in SERVICES),

@@ -5,8 +5,13 @@ from services.customers.api.assignments import assignments
 from services.customers.api.checking import checking
 from services.customers.api.customers import customers
 from services.customers.api.employees import employees
+from services.customers.api.groups import groups
+from services.customers.api.relationships import relationships
 from services.customers.api.search import search
+from services.customers.api.sectors import sectors
+from services.customers.api.sources import sources
 from services.customers.api.tenant import tenant
+from services.customers.commands.forgetting import forget
 from services.customers.commands.republishing import republish
 from services.customers.jobs import purge_of_customers
 from services.customers.settings import CustomersSettings
@@ -19,10 +24,21 @@ SERVICE = Service(
     title="Rapport customers",
     description="Customer records, their classification, responsible persons and viewers; employees; audit trail.",
     package="services.customers",
-    routers=(assignments, checking, search, customers, employees, tenant),
+    routers=(
+        assignments,
+        checking,
+        search,
+        customers,
+        employees,
+        groups,
+        relationships,
+        sectors,
+        sources,
+        tenant,
+    ),
     subscriptions=subscriptions_in(consumers),
     settings=CustomersSettings,
-    jobs={"purge": purge_of_customers},
+    jobs={"forget": forget, "purge": purge_of_customers},
     republish=republish,
     workers=(work,),
 )

@@ -1,24 +1,17 @@
-"""`/me`, `/settings`, `/relationships`: what a front end asks for first."""
+"""`/me`, `/settings`: what a front end asks for first."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import Header, Query, Response
+from fastapi import Header
 
 from services.customers.api.schemas import EmployeeRecord, Me, TenantSettings
 from services.customers.domain.relationships import NEW
-from services.customers.queries.employees import list_relationships, read_employee
-from shared.fields import RequestModel
-from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
+from services.customers.queries.employees import read_employee
+from shared.http import ActorDep, SessionDep, WiringDep, router
 from shared.wording import language_of
 
 tenant = router("tenant")
-
-
-class StateQuery(RequestModel):
-    """Enabled values, or the disabled ones."""
-
-    state: Literal["active", "disabled"] = "active"
 
 
 @tenant.get("/me")
@@ -46,9 +39,3 @@ async def get_settings(actor: ActorDep, wiring: WiringDep) -> TenantSettings:
         max_bulk_items=settings.max_bulk_items,
         default_relationship_id=NEW,
     )
-
-
-@tenant.get("/relationships")
-async def get_relationships(query: Annotated[StateQuery, Query()], session: SessionDep) -> Response:
-    """All relationships in their order (G4)."""
-    return json_text(f'{{"items":{await list_relationships(session, query.state)},"next_cursor":null}}')

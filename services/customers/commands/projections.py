@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from services.customers.commands.forgetting import return_contacted
 from shared.contracts.campaigns import CampaignChanged
 from shared.contracts.interactions import Contact, InteractionSummaryChanged
 from shared.contracts.work import ErasureCompleted
@@ -20,6 +22,7 @@ UPDATE customer_contact AS stored SET
 FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
      AS news(customer_id, interaction_count, last_contact_at, last_contact, last_two_way_contact, as_of, version)
 WHERE stored.customer_id = news.customer_id AND stored.version <= news.version
+RETURNING CASE WHEN old.last_contact_at IS DISTINCT FROM new.last_contact_at THEN new.customer_id END
 """
 _STATES = """
 INSERT INTO {table} AS stored SELECT * FROM jsonb_populate_recordset(NULL::{table}, $1::jsonb)
@@ -29,7 +32,10 @@ WHERE stored.version <= excluded.version
 
 
 async def apply_summaries(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
-    """Take over interaction counts and contact clocks: absolute values, so nothing is counted twice (I10)."""
+    """Take over interaction counts and contact clocks: absolute values, so nothing is counted twice (I10).
+
+    Who was forgotten and is contacted returns to the relationship they had (G5).
+    """
     rows = [
         (s.customer_id, s.interaction_count, s.last_contact.at if s.last_contact else None, _json(s.last_contact),
          _json(s.last_two_way_contact), s.as_of, envelope.event.version)
@@ -39,7 +45,10 @@ async def apply_summaries(session: Session, envelopes: Sequence[Envelope[Any]]) 
     ]  # fmt: skip
     if rows:
         rows.sort(key=lambda row: row[0])
-        await run(session, _SUMMARIES, *map(list, zip(*rows, strict=True)))
+        contacted = set((await run(session, _SUMMARIES, *map(list, zip(*rows, strict=True)))).scalars()) - {None}
+        if contacted:
+            told = {UUID(envelope.key): envelope for envelope in envelopes}
+            await return_contacted(session, {customer_id: told[customer_id] for customer_id in contacted})
 
 
 async def keep_campaigns(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:

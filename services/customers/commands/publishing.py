@@ -8,6 +8,7 @@ import msgspec
 
 from services.customers.domain.audit import changes_of
 from shared import outbox
+from shared.contracts.classification import CLASSIFICATION
 from shared.contracts.customers import CustomerEvent
 from shared.contracts.directory import EmployeeChanged
 from shared.contracts.events import Cause, StateEvent
@@ -16,12 +17,14 @@ from shared.envelope import Envelope
 from shared.identity import SYSTEM, Actor
 
 _INSERT = """
-INSERT INTO audit (customer_id, employee_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes, outcome,
-                   decision)
-SELECT customer_id, employee_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes::jsonb, outcome, decision
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
-            $9::text[], $10::text[])
-     AS news(customer_id, employee_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes, outcome, decision)
+INSERT INTO audit (customer_id, employee_id, item_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes,
+                   outcome, decision)
+SELECT customer_id, employee_id, item_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes::jsonb,
+       outcome, decision
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+            $9::text[], $10::text[], $11::text[])
+     AS news(customer_id, employee_id, item_id, actor_kind, actor_id, cause_kind, cause_id, event_id, changes,
+             outcome, decision)
 ON CONFLICT (decision) DO NOTHING
 """
 
@@ -29,7 +32,7 @@ AuditRow = tuple[Any, ...]
 
 
 async def publish(session: Session, events: Iterable[StateEvent[Any]]) -> None:
-    """Tell what the session's actor has done to customers or employees, and keep it in the audit trail."""
+    """Tell what the session's actor has done, and keep it in the audit trail."""
     await write_entries(session, tell(session, events))
 
 
@@ -66,6 +69,7 @@ def decision_entry(customer_id: UUID, owner_id: UUID | None, cause_id: str, outc
     return (
         customer_id,
         None,
+        None,
         SYSTEM.kind,
         SYSTEM.id,
         "campaign",
@@ -80,7 +84,14 @@ def decision_entry(customer_id: UUID, owner_id: UUID | None, cause_id: str, outc
 def refusal_entry(customer_id: UUID, cause: Cause, changes: dict[str, Any], outcome: str, decision: str) -> AuditRow:
     """What automation decided and could not do: `outcome` is the code of why (K5)."""
     wanted = msgspec.json.encode(changes).decode()
-    return customer_id, None, SYSTEM.kind, SYSTEM.id, cause.kind, cause.id, None, wanted, outcome, decision
+    return customer_id, None, None, SYSTEM.kind, SYSTEM.id, cause.kind, cause.id, None, wanted, outcome, decision
+
+
+def item_entry(session: Session, item_id: UUID, changes: str) -> AuditRow:
+    """A change beside a group, source or relationship that no event tells, by the session's actor."""
+    origin = outbox.origin(session)
+    actor = origin.actor
+    return (None, None, item_id, actor.kind, actor.id, "user", origin.correlation_id, None, changes, "applied", None)
 
 
 def reveal_entry(actor: Actor, customer_id: UUID, phone: str, cause: Cause) -> AuditRow:
@@ -93,6 +104,7 @@ def _entry(event: StateEvent[Any], actor: Actor, event_id: str, outcome: str, de
     return (
         event.state.id if isinstance(event, CustomerEvent) else None,
         event.state.id if isinstance(event, EmployeeChanged) else None,
+        event.state.id if event.topic is CLASSIFICATION else None,
         actor.kind,
         actor.id,
         event.cause.kind,

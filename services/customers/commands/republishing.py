@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from services.customers.domain.classification import ITEM_EVENTS, ClassificationItem
 from services.customers.domain.customer import Customer
 from services.customers.domain.employee import Employee
 from services.customers.domain.relationships import Relationship
@@ -18,17 +19,22 @@ from shared.envelope import Origin
 
 BATCH = 500
 
-_SOURCES: dict[str, list[tuple[type[Any], type[Any]]]] = {
-    CUSTOMERS.name: [(Customer, CustomerUpdated)],
-    DIRECTORY.name: [(Employee, EmployeeChanged)],
-    CLASSIFICATION.name: [(Relationship, RelationshipChanged)],
+_SOURCES: dict[str, list[type[Any]]] = {
+    CUSTOMERS.name: [Customer],
+    DIRECTORY.name: [Employee],
+    CLASSIFICATION.name: [Relationship, ClassificationItem],
+}
+_EVENTS: dict[type[Any], type[Any]] = {
+    Customer: CustomerUpdated,
+    Employee: EmployeeChanged,
+    Relationship: RelationshipChanged,
 }
 
 
 async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
     """Tell every aggregate of a topic again; answers how many."""
     count = 0
-    for kind, event in _SOURCES[topic.name]:
+    for kind in _SOURCES[topic.name]:
         last: UUID | None = None
         while True:
             statement = select(kind).order_by(kind.id).limit(BATCH).with_for_update()
@@ -37,13 +43,14 @@ async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
             )
             if not batch:
                 break
-            outbox.add(session, [_again(one, event, raise_version) for one in batch], Origin(replayed=True))
+            outbox.add(session, [_again(one, raise_version) for one in batch], Origin(replayed=True))
             await session.flush()
             count, last = count + len(batch), batch[-1].id
             session.expunge_all()
     return count
 
 
-def _again(one: Any, event: type[Any], raise_version: bool) -> Any:
+def _again(one: Any, raise_version: bool) -> Any:
+    event = ITEM_EVENTS[one.kind] if isinstance(one, ClassificationItem) else _EVENTS[type(one)]
     cause = Cause(kind="system", id="republish")
     return one.tell(event, cause) if raise_version else one.state_event(event, cause)

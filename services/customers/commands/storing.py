@@ -10,13 +10,13 @@ from services.customers.domain.creation import Draft
 from services.customers.domain.customer import Customer, Viewer
 from shared.database import Session, run
 
-_COLUMNS = tuple(column.key for column in inspect(Customer).column_attrs)
+COLUMNS = tuple(column.key for column in inspect(Customer).column_attrs)
 _VIEWER_COLUMNS = tuple(column.key for column in inspect(Viewer).column_attrs)
 
 
 async def insert_customers(session: Session, customers: Sequence[Customer | Draft]) -> None:
     """Store new customers and their viewers. Phones and codes are claimed before."""
-    await _insert(session, "customer", [{name: getattr(customer, name) for name in _COLUMNS} for customer in customers])
+    await _insert(session, "customer", [{name: getattr(customer, name) for name in COLUMNS} for customer in customers])
     viewers = [viewer for customer in customers for viewer in customer.viewers]
     if viewers:
         await _insert(

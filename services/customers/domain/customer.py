@@ -216,11 +216,25 @@ class Customer(Creation, Mapped):
         return list(self._change(CustomerDeleted, cause, at, state="deleted", deleted_at=at))
 
     def restore(self, at: datetime, cause: Cause, phones: list[str]) -> list[CustomerEvent]:
-        """Bring a deleted customer back with those of its phones that are still free (C4)."""
+        """Bring a deleted customer back with those of its phones that are still free (C4).
+
+        Its clock starts again, so who was forgotten is not any more (G5).
+        """
         if self.state == "active":
             return []
         self.clock_started_at = at
-        return list(self._change(CustomerRestored, cause, at, state="active", deleted_at=None, phones=phones))
+        return list(
+            self._change(
+                CustomerRestored,
+                cause,
+                at,
+                state="active",
+                deleted_at=None,
+                phones=phones,
+                relationship_id=self.remembered_relationship_id or self.relationship_id,
+                remembered_relationship_id=None,
+            )
+        )
 
     def _follow(
         self, opportunity: OpportunityState, owner_id: UUID, assigned_at: datetime, at: datetime, cause: Cause

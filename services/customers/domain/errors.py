@@ -49,3 +49,38 @@ class TooManyViewers(Invalid):
 
     def __init__(self) -> None:
         super().__init__("too_many_items")
+
+
+class NameTaken(Conflict):
+    """Another live value beside it is called the same (G1)."""
+
+    def __init__(self) -> None:
+        super().__init__("name_taken")
+
+
+class TreeCycle(Conflict):
+    """The new parent lies below the item itself (G1)."""
+
+    def __init__(self) -> None:
+        super().__init__("cycle")
+
+
+class ParentDisabled(Conflict):
+    """A live value cannot stand under a disabled one (G2)."""
+
+    def __init__(self) -> None:
+        super().__init__("parent_disabled")
+
+
+class InUse(Conflict):
+    """Live values stand below it, or rules need it (G2, G4)."""
+
+    def __init__(self) -> None:
+        super().__init__("in_use")
+
+
+class NotRestorable(Conflict):
+    """There is nothing to restore: the value is enabled."""
+
+    def __init__(self) -> None:
+        super().__init__("not_restorable")

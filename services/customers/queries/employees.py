@@ -48,17 +48,3 @@ async def read_employee(session: Session, actor: Actor, employee_id: UUID) -> st
     if text is None:
         raise NotFound
     return text
-
-
-async def list_relationships(session: Session, state: str) -> str:
-    """All relationships of a state in their order, as JSON text (G4)."""
-    found = await run(
-        session,
-        "SELECT coalesce(json_agg(json_build_object('id', id, 'key', key, 'names',"
-        " json_build_object('vi', name_vi, 'en', name_en), 'color', color, 'position', position,"
-        " 'forget_after_days', forget_after_days, 'state', state, 'version', version)"
-        " ORDER BY position, id), '[]')::text"
-        " FROM relationship WHERE state = $1",
-        state,
-    )
-    return found.scalar_one()
