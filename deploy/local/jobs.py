@@ -15,6 +15,7 @@ from deploy.local.settings import PROJECT, SERVICES
 
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 FIRST_RUN_SECONDS = 300  # At the latest: an hourly job leaves the start alone, but does not wait an hour.
+RETRY_SECONDS = 60  # A job that failed may only have come too early: contacts lag, a database restarts.
 JOB_TIMEOUT_SECONDS = 600
 STOP_TIMEOUT_SECONDS = 10
 
@@ -59,6 +60,7 @@ class JobTimer:
         self._clock = clock
         self._due = {job: clock() + min(job.every_seconds, FIRST_RUN_SECONDS) for job in jobs}
         self._running: RunningJob | None = None
+        self._job: Job | None = None
         self._started = 0.0
 
     def tick(self) -> None:
@@ -67,12 +69,18 @@ class JobTimer:
             if self._clock() - self._started > JOB_TIMEOUT_SECONDS:
                 self._running.kill()
             return
-        self._running = None
+        self._ended()
         job = min(self._due, key=lambda each: self._due[each], default=None)
         if job is not None and self._due[job] <= self._clock():
             self._due[job] = self._clock() + job.every_seconds
             self._started = self._clock()
-            self._running = self._start(job)
+            self._job, self._running = job, self._start(job)
+
+    def _ended(self) -> None:
+        """A job that failed is due again soon: an hourly one would miss its hour."""
+        if self._running is not None and self._job is not None and self._running.poll():
+            self._due[self._job] = min(self._due[self._job], self._clock() + RETRY_SECONDS)
+        self._running = None
 
     def stop(self) -> None:
         """End the job that runs; its next run catches up."""

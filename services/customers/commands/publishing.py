@@ -97,7 +97,7 @@ def item_entry(session: Session, item_id: UUID, changes: str) -> AuditRow:
 def reveal_entry(actor: Actor, customer_id: UUID, phone: str, cause: Cause) -> AuditRow:
     """Somebody who does not see the customer was told that it has a number (R3)."""
     changes = msgspec.json.encode({"phone_revealed": {"old": None, "new": phone}}).decode()
-    return customer_id, None, actor.kind, actor.id, cause.kind, cause.id, None, changes, "applied", None
+    return customer_id, None, None, actor.kind, actor.id, cause.kind, cause.id, None, changes, "applied", None
 
 
 def _entry(event: StateEvent[Any], actor: Actor, event_id: str, outcome: str, decision: str | None) -> AuditRow:

@@ -9,6 +9,7 @@ import pytest
 
 from services.customers.commands import forgetting
 from services.customers.commands.forgetting import ContactsLag, forget
+from services.customers.commands.storing import COLUMNS
 from services.customers.domain.relationships import DONT_FORGET
 from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerRelationshipChanged, CustomerRestored
@@ -283,8 +284,8 @@ async def test_the_sweep_waits_for_no_writer_and_overwrites_none(crew: Team) -> 
         await run(session, "SELECT 1 FROM customer WHERE id = $1 FOR UPDATE", UUID(str(held["id"])))
         swept = await asyncio.wait_for(sweep(crew, 30), 5)
         assert swept["forgotten"] == 1
-        await run(session, "UPDATE customer SET relationship_id = $2, clock_started_at = clock_timestamp() WHERE id = $1",
-                  UUID(str(held["id"])), HOT)  # fmt: skip
+        choose = "UPDATE customer SET relationship_id = $2, clock_started_at = clock_timestamp() WHERE id = $1"
+        await run(session, choose, UUID(str(held["id"])), HOT)
     assert await where(crew, held, free) == [(HOT, None), (DONT_FORGET, NEW)]
 
 
@@ -326,8 +327,10 @@ async def _started(team: Team, days: int) -> None:
 
 async def _copies(team: Team, count: int) -> None:
     """As many more customers like the first one."""
+    columns = ", ".join(COLUMNS)
     await team.harness.sql(
-        "INSERT INTO customer SELECT (jsonb_populate_record(c, jsonb_build_object("
-        "'id', uuidv7(), 'code', 'X' || number, 'version', 1))).* FROM customer c, generate_series(1, $1) AS number",
+        f"INSERT INTO customer ({columns}) SELECT {columns} FROM (SELECT (jsonb_populate_record(c, jsonb_build_object("
+        "'id', uuidv7(), 'code', 'X' || number, 'version', 1))).*"
+        " FROM customer c, generate_series(1, $1) AS number) more",
         count,
     )

@@ -3,7 +3,7 @@
 import subprocess
 from importlib import import_module
 
-from deploy.local.jobs import FIRST_RUN_SECONDS, JOB_TIMEOUT_SECONDS, JOBS, Job, JobTimer
+from deploy.local.jobs import FIRST_RUN_SECONDS, JOB_TIMEOUT_SECONDS, JOBS, RETRY_SECONDS, Job, JobTimer
 from deploy.local.settings import SERVICES
 
 HOURLY = Job("customers", "purge", 3600)
@@ -79,6 +79,18 @@ def test_a_job_waits_until_the_one_before_has_ended() -> None:
     assert len(bench.at(FIRST_RUN_SECONDS + 10)) == 1
     bench.running.status = 0
     assert len(bench.at(FIRST_RUN_SECONDS + 11)) == 2
+
+
+def test_a_job_that_failed_runs_again_after_a_minute() -> None:
+    """An hourly sweep that came too early does not miss its hour."""
+    bench = Bench(HOURLY)
+    assert len(bench.at(FIRST_RUN_SECONDS)) == 1
+    bench.running.status = 1
+    assert len(bench.at(FIRST_RUN_SECONDS + 1)) == 1
+    assert len(bench.at(FIRST_RUN_SECONDS + RETRY_SECONDS)) == 1
+    assert len(bench.at(FIRST_RUN_SECONDS + RETRY_SECONDS + 1)) == 2
+    bench.running.status = 0
+    assert len(bench.at(FIRST_RUN_SECONDS + 3000)) == 2
 
 
 def test_a_job_that_does_not_end_is_ended() -> None:
