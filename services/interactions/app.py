@@ -1,9 +1,9 @@
 """What interactions is made of; the only place where its parts meet."""
 
 from services.interactions import consumers
-from services.interactions.api import comments, facts, ledger, summaries, tasks, unread_comments
+from services.interactions.api import comments, documents, facts, ledger, summaries, tasks, unread_comments
 from services.interactions.commands.reconciliation import reconcile
-from services.interactions.commands.summaries import republish
+from services.interactions.commands.republishing import republish
 from services.interactions.settings import InteractionsSettings
 from shared.messaging import subscriptions_in
 from shared.service import Service
@@ -23,6 +23,7 @@ SERVICE = Service(
         ledger.routes,
         summaries.routes,
         tasks.routes,
+        documents.routes,
         comments.routes,
         unread_comments.routes,
     ),

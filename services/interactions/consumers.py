@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from services.interactions.commands.automation import create_decided_tasks
 from services.interactions.commands.customers import follow_customers
+from services.interactions.commands.documents import Reported, require_sourced, take_documents
 from services.interactions.commands.employees import follow_employees
 from services.interactions.commands.recording import record_facts
-from services.interactions.domain.facts import ledger_fact, require_legal
+from services.interactions.domain.document import require_legal_document
+from services.interactions.domain.facts import LedgerFact, ledger_fact, require_legal
 from shared.contracts.customers import CUSTOMERS
 from shared.contracts.directory import DIRECTORY
+from shared.contracts.documents import DocumentReported
 from shared.contracts.events import Event
 from shared.contracts.interactions import INGEST, InteractionFactReported
 from shared.contracts.work import AUTOMATION_ACTIONS, AutomationActionDecided
 from shared.database import Session
-from shared.envelope import Envelope, Undecodable
+from shared.envelope import Envelope, Origin, Undecodable
 from shared.errors import Invalid
 from shared.identity import Actor
 from shared.messaging import consumes
@@ -30,19 +34,14 @@ def require_reportable(envelope: Envelope[Event], settings: IngestSettings) -> N
     """Raises Undecodable for what strangers may not report: unknown sources, facts that cannot be (I13)."""
     if envelope.source not in settings.ingest_sources:
         raise Undecodable(f"source {envelope.source} may not report interactions")
-    if isinstance(envelope.event, InteractionFactReported):
-        try:
+    try:
+        if isinstance(envelope.event, InteractionFactReported):
             require_legal(envelope.event, datetime.now(UTC))
-        except Invalid as error:
-            raise Undecodable("; ".join(f"{part.pointer}: {part.detail}" for part in error.errors)) from None
-    else:
-        raise Undecodable("documents are not taken yet: replay this record once they are")
-
-
-def require_known_action(envelope: Envelope[Event], settings: object) -> None:
-    """Raises Undecodable for a task: there are none yet. Other actions are other services' work (K5)."""
-    if isinstance(envelope.event, AutomationActionDecided) and envelope.event.kind == "create_task":
-        raise Undecodable("tasks are not created yet: replay this record once they are")
+        elif isinstance(envelope.event, DocumentReported):
+            require_sourced(envelope.event)
+            require_legal_document(envelope.event)
+    except Invalid as error:
+        raise Undecodable("; ".join(f"{part.pointer}: {part.detail}" for part in error.errors)) from None
 
 
 @consumes(CUSTOMERS)
@@ -58,13 +57,25 @@ async def on_directory(session: Session, envelopes: Sequence[Envelope[Event]]) -
 
 
 @consumes(INGEST, check=require_reportable, once=False)
-async def on_ingest(session: Session, envelopes: Sequence[Envelope[InteractionFactReported]]) -> None:
-    """Take connectors' facts into the ledger, for any customer; it knows a fact by what it says (I12, I13)."""
-    reported = [(e.event, e.source, e.origin(Actor("service", e.source))) for e in envelopes if e.event is not None]
-    facts = [ledger_fact(event, source) for event, source, _ in reported]
-    await record_facts(session, facts, [origin for _, _, origin in reported])
+async def on_ingest(
+    session: Session, envelopes: Sequence[Envelope[InteractionFactReported | DocumentReported]]
+) -> None:
+    """Take connectors' facts and documents, for any customer; both are known by what they say (I12, I13, P1)."""
+    facts, documents, origins = list[LedgerFact](), list[Reported](), list[Origin]()
+    for envelope in envelopes:
+        origin = envelope.origin(Actor("service", envelope.source))
+        if isinstance(envelope.event, InteractionFactReported):
+            facts.append(ledger_fact(envelope.event, envelope.source))
+            origins.append(origin)
+        elif isinstance(envelope.event, DocumentReported):
+            documents.append(Reported(envelope.event, envelope.source, origin))
+    if documents:
+        await take_documents(session, documents)
+    if facts:
+        await record_facts(session, facts, origins)
 
 
-@consumes(AUTOMATION_ACTIONS, check=require_known_action)
+@consumes(AUTOMATION_ACTIONS)
 async def on_automation_actions(session: Session, envelopes: Sequence[Envelope[AutomationActionDecided]]) -> None:
-    """Groups and relationships are `customers`' to set."""
+    """Create tasks (K5); groups and relationships are `customers`' to set."""
+    await create_decided_tasks(session, envelopes)

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from services.interactions.commands.announcements import CHANGED, OUTBOX, SUMMARY_EVENTS, headers_json
 from shared import outbox
-from shared.contracts.events import Topic
 from shared.contracts.interactions import SUMMARIES
 from shared.database import Session, run
 from shared.envelope import Origin
@@ -139,13 +138,8 @@ async def drop_facts(session: Session, customer_ids: Sequence[UUID]) -> None:
     await run(session, _EMPTY, customer_ids)
 
 
-async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
-    """Tell every published summary again, and that the erased are gone; answers how many summaries.
-
-    Of `crm.documents` there is nothing yet.
-    """
-    if topic is not SUMMARIES:
-        return 0
+async def republish_summaries(session: Session, raise_version: bool) -> int:
+    """Tell every published summary again, and that the erased are gone; answers how many summaries."""
     headers = headers_json(replace(outbox.origin(session), replayed=True))
     total, last, count = 0, None, REPUBLISH_CHUNK
     while count == REPUBLISH_CHUNK:
@@ -153,5 +147,5 @@ async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
         total += count
     outbox.written_by_statement(session)
     for customer_id in (await run(session, "SELECT customer_id FROM summary WHERE erased")).scalars():
-        outbox.add_tombstone(session, topic, str(customer_id))
+        outbox.add_tombstone(session, SUMMARIES, str(customer_id))
     return total

@@ -10,10 +10,9 @@ from services.interactions.commands.customers import erase_customers
 from services.interactions.domain.facts import ledger_fact
 from shared import telemetry
 from shared.contracts.customers import CustomerErased, ErasedState
-from shared.contracts.documents import DocumentReported
-from shared.contracts.events import Cause, Money
+from shared.contracts.events import Cause
 from shared.contracts.interactions import InteractionFactReported, InteractionRecorded, InteractionSummaryChanged
-from shared.contracts.work import AutomationActionDecided, ErasureCompleted
+from shared.contracts.work import ErasureCompleted
 from shared.envelope import Origin, Undecodable, encode_headers, new_id
 from tests.service.interactions.world import CONNECTOR, World, at
 from tests.support.records import customer
@@ -101,21 +100,6 @@ async def test_sources_that_are_not_named_may_not_report(world: World):
     """I13: only the connectors that the setting names."""
     with pytest.raises(Undecodable, match="source /rapport/test may not report"):
         await world.harness.deliver(reported(world.customer_id))
-
-
-async def test_work_of_later_releases_waits_among_the_dead_letters(world: World):
-    """P1, K5: documents and tasks are set aside with words, other services' actions are passed over."""
-    document = DocumentReported(
-        customer_id=world.customer_id, kind="order", status="confirmed", total=Money(amount=1), external_id="1"
-    )
-    with pytest.raises(Undecodable, match="documents are not taken yet"):
-        await world.harness.deliver(document, source=SOURCE)
-    action = AutomationActionDecided(
-        action_id=new_id(), automation_id=new_id(), customer_id=world.customer_id, kind="create_task", title="Call"
-    )
-    with pytest.raises(Undecodable, match="tasks are not created yet"):
-        await world.harness.deliver(action)
-    await world.harness.deliver(action.model_copy(update={"kind": "add_to_group", "group_id": new_id()}))
 
 
 def dropped() -> float:

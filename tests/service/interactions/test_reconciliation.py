@@ -6,7 +6,7 @@ from typing import Any
 
 from services.interactions.app import SERVICE
 from services.interactions.commands.reconciliation import reconcile
-from services.interactions.commands.summaries import republish
+from services.interactions.commands.republishing import republish
 from shared.contracts.documents import DOCUMENTS
 from shared.contracts.interactions import SUMMARIES, InteractionSummaryChanged
 from shared.database import run
