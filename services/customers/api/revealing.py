@@ -12,13 +12,14 @@ from services.customers.domain.limits import RevealLimits
 from shared import telemetry
 from shared.database import Database
 from shared.envelope import Origin
-from shared.http import TransactionRoute, WiringDep
+from shared.http import TransactionRoute
 from shared.identity import Actor
 from shared.problems import problem_of
 
 
-async def _limits(wiring: WiringDep) -> object:
-    return wiring.settings
+async def _limits(request: Request) -> object:
+    # a dependency of a dependency is FastAPI's to find: what routes are handed over is not known to it
+    return request.app.state.wiring.settings
 
 
 RevealLimitsDep = Annotated[RevealLimits, Depends(_limits)]
