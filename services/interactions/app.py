@@ -1,7 +1,7 @@
 """What interactions is made of; the only place where its parts meet."""
 
 from services.interactions import consumers
-from services.interactions.api import comments, documents, facts, ledger, summaries, tasks, unread_comments
+from services.interactions.api import care, comments, documents, facts, ledger, summaries, tasks, unread_comments
 from services.interactions.commands.reconciliation import reconcile
 from services.interactions.commands.republishing import republish
 from services.interactions.settings import InteractionsSettings
@@ -24,6 +24,7 @@ SERVICE = Service(
         summaries.routes,
         tasks.routes,
         documents.routes,
+        care.routes,
         comments.routes,
         unread_comments.routes,
     ),

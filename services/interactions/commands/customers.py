@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.interactions.commands.care import forget_care
 from services.interactions.commands.comments import follow_in_discussions, forget_discussions
 from services.interactions.commands.recording import record_facts
 from services.interactions.commands.summaries import drop_facts
@@ -53,6 +54,7 @@ async def erase_customers(session: Session, versions: dict[UUID, int]) -> None:
     await run(session, _MARK_ERASED, ids)
     await drop_facts(session, ids)
     await forget_tasks(session, ids)
+    await forget_care(session, ids)
     await forget_discussions(session, ids)
     await run(session, _FORGET_ANSWERED, [f"%{customer_id}%" for customer_id in ids])
     await run(session, _FORGET_TOLD, [str(customer_id) for customer_id in ids])
