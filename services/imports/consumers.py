@@ -5,11 +5,11 @@ from typing import Any
 
 from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
 from services.imports.commands.erasures import forget_customers
-from services.imports.commands.results import apply_results
+from services.imports.commands.results import apply_results, apply_undo_results
 from shared.contracts.classification import CLASSIFICATION
 from shared.contracts.customers import CUSTOMERS, CustomerErased
 from shared.contracts.directory import DIRECTORY
-from shared.contracts.imports import IMPORT_RESULTS, ImportRowsApplied
+from shared.contracts.imports import IMPORT_RESULTS, ImportRowsApplied, ImportUndoApplied
 from shared.database import Session
 from shared.envelope import Envelope
 from shared.messaging import consumes
@@ -38,3 +38,6 @@ async def on_import_results(session: Session, envelopes: Sequence[Envelope[Any]]
     answers = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportRowsApplied)]
     if answers:
         await apply_results(session, answers)
+    taken_back = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportUndoApplied)]
+    if taken_back:
+        await apply_undo_results(session, taken_back)

@@ -21,6 +21,7 @@ class ImportsSettings(Settings):
     import_repeat_days: Positive = 30
     import_unconfirmed_days: Positive = 7
     import_content_days: Positive = 30
+    import_undo_days: Positive = 7
 
     import_work_at_once: Positive = 2
     import_work_poll_seconds: Seconds = 1

@@ -14,18 +14,22 @@ from services.imports.commands.imports import WORK_CHANNEL
 from services.imports.commands.reading import (
     Claim,
     claim_work,
+    extend_lease,
     give_back,
     load_file,
+    lock_claimed,
     store_failure,
     store_table,
 )
-from services.imports.commands.validation import validate_import
+from services.imports.commands.validation import count_preview, judge_portion, store_portion
+from services.imports.domain.job import Import
 from services.imports.settings import ImportsSettings
 from services.imports.spreadsheets.errors import UnreadableFile
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.reader import read_table
 from shared import telemetry
-from shared.database import Database, connect_arguments, driver_url, is_transient
+from shared.access import actor_of
+from shared.database import Database, clock, connect_arguments, driver_url, is_transient
 from shared.errors import InactiveEmployee
 from shared.settings import Settings
 
@@ -72,8 +76,8 @@ async def work_next(database: Database, settings: ImportsSettings) -> bool:
 async def _do(database: Database, settings: ImportsSettings, claim: Claim) -> None:
     if claim.state == "validating":
         try:
-            async with database.transaction() as session:
-                await validate_import(session, claim)
+            while await _validate(database, settings, claim):
+                pass
         except InactiveEmployee as error:
             await _fail(database, claim, error.code, "the uploader is no longer active")
         return
@@ -89,6 +93,26 @@ async def _do(database: Database, settings: ImportsSettings, claim: Claim) -> No
         return
     async with database.transaction() as session:
         await store_table(session, claim, table)
+
+
+async def _validate(database: Database, settings: ImportsSettings, claim: Claim) -> bool:
+    """Judge one portion of rows, or complete the preview; False when there is no more to do."""
+    async with database.transaction() as session:
+        job = await session.get(Import, claim.import_id)
+        if job is None or job.mapping is None:
+            return False
+        portion = await judge_portion(session, job, await actor_of(session, job.on_behalf_of))
+        session.expire(job)
+        job = await lock_claimed(session, claim)
+        if job is None:
+            return False
+        if portion is None:
+            counts = await count_preview(session, job)
+            job.validated(counts.outcomes, counts.changed_columns, await clock(session))
+            return False
+        await store_portion(session, job.id, portion)
+        await extend_lease(session, claim, settings.import_lease_seconds)
+        return True
 
 
 async def _fail(database: Database, claim: Claim, code: str, detail: str) -> None:

@@ -9,6 +9,7 @@ from services.imports.api.access import ImporterDep, LanguageDep, LimitsDep
 from services.imports.api.schemas import ConfirmRequest, ImportResponse, ImportsQuery, Kind
 from services.imports.api.uploads import UploadDep
 from services.imports.commands.imports import cancel_import, confirm_import, create_import
+from services.imports.commands.undo import undo_import
 from services.imports.queries.imports import count_imports, get_import, list_imports
 from shared.fields import Page
 from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, accepted, created, etag, router
@@ -84,6 +85,23 @@ async def post_confirm(
 ) -> ImportResponse:
     """Send the rows of the preview to the customers' records; follow `state` and `counts`."""
     job = await confirm_import(session, actor, import_id, request.skip_errors, expected_version, limits)
+    accepted(response, f"/imports/{job.id}")
+    etag(response, job.version)
+    return ImportResponse.of(job, language)
+
+
+@routes.post("/imports/{import_id}/undo", status_code=202)
+async def post_undo(
+    import_id: UUID,
+    response: Response,
+    session: SessionDep,
+    actor: ImporterDep,
+    limits: LimitsDep,
+    language: LanguageDep,
+    expected_version: IfMatch,
+) -> ImportResponse:
+    """Take back what a finished import wrote; follow `state` and `counts` (M10)."""
+    job = await undo_import(session, actor, import_id, expected_version, limits)
     accepted(response, f"/imports/{job.id}")
     etag(response, job.version)
     return ImportResponse.of(job, language)

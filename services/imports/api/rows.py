@@ -1,4 +1,4 @@
-"""`/imports/{id}/rows`: the preview and the outcomes, row by row."""
+"""`/imports/{id}/rows`: the preview and the outcomes row by row, and cells fixed in place."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,12 +6,13 @@ from uuid import UUID
 import msgspec
 from fastapi import Query, Response
 
-from services.imports.api.access import LanguageDep
-from services.imports.api.schemas import RowResponse, RowsQuery
+from services.imports.api.access import ImporterDep, LanguageDep
+from services.imports.api.schemas import ImportResponse, RowResponse, RowsChange, RowsChanged, RowsQuery
+from services.imports.commands.edits import edit_rows
 from services.imports.queries.imports import get_import
 from services.imports.queries.rows import count_rows, list_rows
-from shared.fields import Page
-from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
+from shared.fields import MAX_PAGE, Page
+from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, etag, json_text, router
 
 routes = router("imports")
 
@@ -37,3 +38,21 @@ async def get_rows(
         "total": await count_rows(session, job.id, query.outcome) if query.total else None,
     }
     return json_text(msgspec.json.encode(answer).decode())
+
+
+@routes.patch("/imports/{import_id}/rows")
+async def patch_rows(
+    import_id: UUID,
+    request: RowsChange,
+    response: Response,
+    session: SessionDep,
+    actor: ImporterDep,
+    language: LanguageDep,
+    expected_version: IfMatch,
+) -> RowsChanged:
+    """Fix cells of some rows, of a column, or name who is responsible; the rows touched are judged again."""
+    job, changed = await edit_rows(session, actor, import_id, request.chosen(), expected_version)
+    numbers = [item.row for item in request.items] if request.items else None
+    rows = await list_rows(session, job, (), MAX_PAGE, 0, language, numbers) if numbers else []
+    etag(response, job.version)
+    return RowsChanged.model_validate({"changed": changed, "items": rows, "import": ImportResponse.of(job, language)})

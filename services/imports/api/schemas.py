@@ -4,23 +4,34 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from services.imports.commands.edits import UNSET, ColumnEdit, Edit, EveryRow, RowEdit
 from services.imports.domain.columns import Column
-from services.imports.domain.job import OPEN, Import, progress
+from services.imports.domain.job import CUSTOMERS, OPEN, Import, progress
 from services.imports.domain.options import ImportOptions
 from services.imports.domain.saved_mapping import SavedMapping
-from shared.fields import Name, PageQuery, RequestModel
+from services.imports.spreadsheets.rows import clean_text
+from shared.errors import Invalid
+from shared.fields import Items, Name, PageQuery, RequestModel
 from shared.wording import message
 
 MAX_COLUMNS = 256
+MAX_CELL_CHARACTERS = 32_767
 MAX_ROW_NUMBER = 1_048_576
 """The last row a sheet can have."""
 
 Kind = Literal["customers"]
 FileFormat = Literal["xlsx", "csv"]
-State = Literal["parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled"]
-Outcome = Literal["create", "update", "unchanged", "error", "created", "updated", "conflict", "skipped", "failed"]
+State = Literal[
+    "parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled",
+    "undoing", "undone",
+]  # fmt: skip
+Outcome = Literal[
+    "create", "update", "unchanged", "error", "created", "updated", "conflict", "skipped", "failed",
+    "undone", "kept", "undo_failed",
+]  # fmt: skip
+CellText = Annotated[str, AfterValidator(clean_text), Field(max_length=MAX_CELL_CHARACTERS)]
 
 
 class ColumnChoice(RequestModel):
@@ -47,6 +58,43 @@ class ConfirmRequest(RequestModel):
     """Whether rows in error are left out; without it they keep the import from being confirmed."""
 
     skip_errors: bool = False
+
+
+class RowChange(RequestModel):
+    """New texts of a row's cells by field (null or empty: an empty cell), its responsible person."""
+
+    row: Annotated[int, Field(ge=1, le=MAX_ROW_NUMBER)]
+    cells: Annotated[dict[str, CellText | None], Field(max_length=MAX_COLUMNS)] = {}
+    employee_id: UUID | None = None
+
+    def chosen(self) -> RowEdit:
+        """The change as the rules know it."""
+        employee_id = self.employee_id if "employee_id" in self.model_fields_set else UNSET
+        return RowEdit(self.row, self.cells, employee_id)
+
+
+class RowsChange(RequestModel):
+    """One of: `items`; `all` with `employee_id`; `field` with `replace`, and `find`, `outcome` if wanted."""
+
+    items: Items[RowChange] | None = None
+    all: Literal[True] | None = None
+    employee_id: UUID | None = None
+    field: str | None = None
+    find: CellText | None = None
+    replace: CellText | None = None
+    outcome: Literal["create", "update", "unchanged", "error"] | None = None
+
+    def chosen(self) -> Edit:
+        """The change as the rules know it. Raises Invalid for what is none of the three."""
+        given = self.model_fields_set
+        if given == {"items"} and self.items is not None:
+            return [item.chosen() for item in self.items]
+        if given == {"all", "employee_id"} and self.all:
+            return EveryRow(self.employee_id)
+        columns = {"field", "replace"}
+        if columns <= given <= columns | {"find", "outcome"} and self.field is not None and self.replace is not None:
+            return ColumnEdit(self.field, self.replace, self.find, self.outcome)
+        raise Invalid.at("", detail="items, or all with employee_id, or field with replace")
 
 
 class ImportsQuery(PageQuery):
@@ -100,12 +148,13 @@ class ImportResponse(BaseModel):
     validated_at: datetime | None
     confirmed_at: datetime | None
     finished_at: datetime | None
+    undone_at: datetime | None
     allowed: list[str]
 
     @classmethod
     def of(cls, job: Import, language: str) -> Self:
         """The import as its uploader reads it."""
-        done, failed = progress(job.counts, job.confirmed_at is not None)
+        so_far = progress(job.state, job.total, job.counts)
         return cls(
             id=job.id,
             kind=job.kind,
@@ -117,9 +166,9 @@ class ImportResponse(BaseModel):
             options=job.chosen,
             header=job.header,
             mapping=mapping_of(job),
-            total=job.total,
-            done=done,
-            failed=failed,
+            total=so_far.total,
+            done=so_far.done,
+            failed=so_far.failed,
             counts=job.counts,
             changed_columns=job.changed_columns,
             warnings=job.warnings,
@@ -130,6 +179,7 @@ class ImportResponse(BaseModel):
             validated_at=job.validated_at,
             confirmed_at=job.confirmed_at,
             finished_at=job.finished_at,
+            undone_at=job.undone_at,
             allowed=_allowed(job),
         )
 
@@ -144,6 +194,17 @@ class RowResponse(BaseModel):
     changes: dict[str, dict[str, Any]]
     errors: list[dict[str, Any]]
     warnings: list[dict[str, Any]]
+    employee_id: UUID | None
+    reason: str | None
+    kept_fields: list[str]
+
+
+class RowsChanged(BaseModel):
+    """How many rows were touched, the import as it is then, and the first of these rows."""
+
+    changed: int
+    items: list[RowResponse]
+    job: ImportResponse = Field(alias="import")
 
 
 class FieldResponse(BaseModel):
@@ -211,4 +272,8 @@ def _allowed(job: Import) -> list[str]:
     steps = ["cancel"] if job.state in OPEN else []
     if job.state in ("awaiting_mapping", "ready"):
         steps += ["map", "choose"]
-    return [*steps, "confirm"] if job.state == "ready" else steps
+    if job.state == "ready":
+        steps += ["edit", "confirm"]
+    if job.state == "finished" and job.kind == CUSTOMERS and job.emptied_at is None:
+        steps += ["undo"]
+    return steps

@@ -15,6 +15,7 @@ from shared.database import Session, clock, run
 # A preview that was not confirmed must not write an erased customer again.
 _BLANK = """
 UPDATE import_row SET cells = '[]', "values" = '{}', old = '{}', current = '{}', code = NULL,
+    keys = '{}', changed = '{}', new_options = '[]', warnings = '[]', stale = false,
     outcome = CASE WHEN import_id = ANY($2::uuid[]) AND outcome IS NOT NULL THEN 'error' ELSE outcome END,
     errors = CASE WHEN import_id = ANY($2::uuid[]) AND outcome IS NOT NULL
                   THEN '[{"field": null, "code": "not_found"}]' ELSE errors END

@@ -12,14 +12,14 @@ from sqlalchemy import select
 
 from services.imports.commands.chunks import send_rows
 from services.imports.domain.errors import AlreadyImported
-from services.imports.domain.job import Import, uploader_of
+from services.imports.domain.job import CONTACTS, SECTORS, Import, uploader_of
 from services.imports.domain.limits import ImportLimits
 from services.imports.domain.options import ImportOptions
 from services.imports.queries.imports import confirmed_twin
 from shared.database import Session, advisory_lock, clock, run
 from shared.envelope import new_id
 from shared.errors import NotFound
-from shared.identity import IMPORT, Actor
+from shared.identity import IMPORT, SETTINGS, Actor
 
 WORK_CHANNEL = "imports_work"
 """NOTIFY channel that wakes the workers; uploads are rare enough for a notify each."""
@@ -42,7 +42,7 @@ async def create_import(
     session: Session, actor: Actor, kind: str, upload: Upload, repeat: bool, limits: ImportLimits
 ) -> Import:
     """Take a file in; it is read after the answer. Raises Forbidden, AlreadyImported (M9)."""
-    actor.require(IMPORT)
+    require_right(actor, kind)
     sha256 = hashlib.sha256(upload.content).digest()
     if not repeat:
         await _require_news(session, uploader_of(actor), sha256, kind, limits.import_repeat_days)
@@ -95,7 +95,9 @@ async def confirm_import(
     Raises NotFound, Forbidden, VersionConflict, WrongState, PreviewExpired, HasErrors, AlreadyImported.
     """
     job = await lock_import(session, actor, import_id, expected_version)
-    actor.require(IMPORT)
+    require_right(actor, job.kind)
+    if job.chosen.create_missing_options:
+        actor.require(SETTINGS)
     job.require_state("ready")
     if not job.repeat:
         # two uploads of one file, both previewed: the second confirm waits for the first and is refused
@@ -106,10 +108,15 @@ async def confirm_import(
     return job
 
 
+def require_right(actor: Actor, kind: str) -> None:
+    """Raises Forbidden for who may not import such things: customers, or sectors (R1)."""
+    actor.require(SETTINGS if kind == SECTORS else IMPORT)
+
+
 async def lock_import(session: Session, actor: Actor, import_id: UUID, expected_version: int | None = None) -> Import:
     """The actor's import, locked. Raises NotFound, VersionConflict."""
     job = (await session.scalars(select(Import).where(Import.id == import_id).with_for_update())).one_or_none()
-    if job is None or job.uploader != uploader_of(actor):
+    if job is None or job.uploader != uploader_of(actor) or job.kind == CONTACTS:
         raise NotFound
     job.require_version(expected_version)
     return job

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import func, select
 
-from services.imports.commands.imports import lock_import, tell_worker
+from services.imports.commands.imports import lock_import, require_right, tell_worker
 from services.imports.domain.columns import (
     Column,
     ColumnWarning,
@@ -31,7 +31,7 @@ from shared.database import Session, clock, run
 from shared.envelope import new_id
 from shared.errors import FieldError, Invalid, NotFound
 from shared.folding import fold
-from shared.identity import IMPORT, Actor
+from shared.identity import SETTINGS, Actor
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ async def set_mapping(
     WrongState.
     """
     job = await lock_import(session, actor, import_id)
-    actor.require(IMPORT)
+    require_right(actor, job.kind)
     if job.mapping is None:
         job.require_version(expected_version)
         job.require_state("awaiting_mapping", "ready")
@@ -72,6 +72,7 @@ async def set_mapping(
         return job
     warnings = chosen_warnings(header_warnings(header_row, header), chosen.columns, header)
     job.map_columns(header, mapping, warnings, total, actor)
+    await judge_all_again(session, job)
     if chosen.save_as is not None:
         await _save(session, job, chosen.save_as, chosen.columns, header)
     await tell_worker(session)
@@ -86,13 +87,21 @@ async def set_options(
     Raises NotFound, Forbidden, Invalid (an unknown or inactive employee, A6), VersionConflict, WrongState.
     """
     job = await lock_import(session, actor, import_id)
-    actor.require(IMPORT)
+    require_right(actor, job.kind)
     if options.employee_id is not None and not await active_employee(session, options.employee_id):
         raise Invalid(errors=(FieldError("/employee_id", "inactive_employee"),))
     job.require_version(expected_version)
+    if options.create_missing_options:
+        actor.require(SETTINGS)
     if job.choose(options, actor) and job.state == "validating":
+        await judge_all_again(session, job)
         await tell_worker(session)
     return job
+
+
+async def judge_all_again(session: Session, job: Import) -> None:
+    """What the rows of a sheet mean has changed as a whole."""
+    await run(session, "UPDATE import_row SET stale = true WHERE import_id = $1 AND NOT stale", job.id)
 
 
 async def delete_mapping(session: Session, actor: Actor, mapping_id: UUID) -> None:

@@ -63,6 +63,16 @@ async def lock_claimed(session: Session, claim: Claim) -> Import | None:
     return job
 
 
+async def extend_lease(session: Session, claim: Claim, lease_seconds: float) -> None:
+    """Keep an import that is worked on in steps: each step has the whole lease."""
+    await run(
+        session,
+        "UPDATE import SET leased_until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1",
+        claim.import_id,
+        float(lease_seconds),
+    )
+
+
 async def load_file(session: Session, import_id: UUID) -> StoredFile | None:
     """The uploaded file, if it is still there."""
     found = await run(

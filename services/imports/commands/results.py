@@ -5,15 +5,18 @@ service never asked is passed over.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import select
 
+from services.imports.commands.synced import keep_synced
 from services.imports.domain.fields import file_name
-from services.imports.domain.job import Import
+from services.imports.domain.job import CONTACTS, WRITTEN, Import
 from shared import telemetry
-from shared.contracts.imports import AppliedRow, ImportRowsApplied
+from shared.contracts.imports import AppliedRow, ImportRowsApplied, ImportUndoApplied
+from shared.copies import array_text
 from shared.database import Session, clock, run
 
 log = telemetry.logger("imports")
@@ -22,6 +25,7 @@ _MARK = """
 UPDATE import_chunk SET applied_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::int[]) AS answer(import_id, chunk)
 WHERE import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk AND applied_at IS NULL
+  AND work = $3
 RETURNING import_chunk.import_id, import_chunk.chunk
 """
 
@@ -32,16 +36,26 @@ UPDATE import_row SET outcome = answer.outcome, customer_id = coalesce(answer.cu
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[])
          AS answer(import_id, chunk, row, outcome, customer_id, code, errors, current)
      JOIN import_chunk ON import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk
+                      AND work = 'apply' AND answer.row = ANY(import_chunk.rows)
 WHERE import_row.import_id = answer.import_id AND import_row.row = answer.row
   AND import_row.outcome IN ('create', 'update')
-  AND import_row.row BETWEEN import_chunk.first_row AND import_chunk.last_row
+"""
+
+_STORE_UNDO = """
+UPDATE import_row SET outcome = answer.outcome, reason = answer.reason, kept_fields = answer.kept::text[]
+FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[])
+         AS answer(import_id, chunk, row, outcome, reason, kept)
+     JOIN import_chunk ON import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk
+                      AND work = 'undo' AND answer.row = ANY(import_chunk.rows)
+WHERE import_row.import_id = answer.import_id AND import_row.row = answer.row
+  AND import_row.outcome IN ('created', 'updated')
 """
 
 _FAIL_UNANSWERED = """
-UPDATE import_row SET outcome = 'failed' FROM import_chunk
-WHERE import_chunk.import_id = $1 AND import_row.import_id = $1 AND import_chunk.applied_at IS NOT NULL
-  AND import_row.row BETWEEN import_chunk.first_row AND import_chunk.last_row
-  AND import_row.outcome IN ('create', 'update')
+UPDATE import_row SET outcome = $3 FROM import_chunk
+WHERE import_chunk.import_id = $1 AND import_chunk.work = $2 AND import_chunk.applied_at IS NOT NULL
+  AND import_row.import_id = $1 AND import_row.row = ANY(import_chunk.rows)
+  AND import_row.outcome = ANY($4::text[])
 """
 
 _COUNTS = """
@@ -49,23 +63,45 @@ SELECT coalesce(jsonb_object_agg(outcome, n), '{}')::text
 FROM (SELECT outcome, count(*) AS n FROM import_row WHERE import_id = $1 AND outcome IS NOT NULL GROUP BY outcome) AS c
 """
 
+Answer = TypeVar("Answer", ImportRowsApplied, ImportUndoApplied)
+
 
 async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
     """Store the outcomes of a batch of chunks and move their imports on."""
-    first = {(answer.import_id, answer.chunk): answer for answer in reversed(answers)}
-    ids = sorted({import_id for import_id, _ in first})
-    statement = select(Import).where(Import.id.in_(ids)).order_by(Import.id).with_for_update()
-    jobs = {job.id: job for job in await session.scalars(statement) if job.state == "applying"}
-    asked = [key for key in first if key[0] in jobs]
-    marked = await run(session, _MARK, [key[0] for key in asked], [key[1] for key in asked])
-    news = [first[(import_id, chunk)] for import_id, chunk in marked]
-    if len(news) < len(first):
-        log.info("answers passed over", known_or_unasked=len(first) - len(news))
-    if not news:
-        return
-    await _store(session, news)
-    for import_id in sorted({answer.import_id for answer in news}):
-        await _move_on(session, jobs[import_id])
+    jobs, news = await _news(session, answers, "applying", "apply")
+    rows = [_answer_row(answer, row) for answer in news for row in answer.rows]
+    if rows:
+        await run(session, _STORE, *map(list, zip(*rows, strict=True)))
+    await keep_synced(session, [job.id for job in jobs if job.kind == CONTACTS])
+    for job in jobs:
+        complete = await _is_complete(session, job, "apply")
+        if complete:
+            await run(session, _FAIL_UNANSWERED, job.id, "apply", "failed", ["create", "update"])
+        job.progressed(await count_outcomes(session, job.id), complete, await clock(session))
+
+
+async def apply_undo_results(session: Session, answers: Sequence[ImportUndoApplied]) -> None:
+    """Store what became of rows that were to be taken back (M10)."""
+    jobs, news = await _news(session, answers, "undoing", "undo")
+    rows = [
+        (
+            answer.import_id,
+            answer.chunk,
+            row.row,
+            row.outcome,
+            row.reason,
+            array_text(sorted({file_name(name) or name for name in row.kept_fields})),
+        )
+        for answer in news
+        for row in answer.rows
+    ]
+    if rows:
+        await run(session, _STORE_UNDO, *map(list, zip(*rows, strict=True)))
+    for job in jobs:
+        complete = await _is_complete(session, job, "undo")
+        if complete:
+            await run(session, _FAIL_UNANSWERED, job.id, "undo", "undo_failed", sorted(WRITTEN))
+        job.taken_back(await count_outcomes(session, job.id), complete, await clock(session))
 
 
 async def count_outcomes(session: Session, import_id: UUID) -> dict[str, int]:
@@ -73,10 +109,20 @@ async def count_outcomes(session: Session, import_id: UUID) -> dict[str, int]:
     return msgspec.json.decode((await run(session, _COUNTS, import_id)).scalar_one())
 
 
-async def _store(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
-    rows = [_answer_row(answer, row) for answer in answers for row in answer.rows]
-    if rows:
-        await run(session, _STORE, *map(list, zip(*rows, strict=True)))
+async def _news(
+    session: Session, answers: Sequence[Answer], state: str, work: str
+) -> tuple[list[Import], list[Answer]]:
+    """The imports that wait for such answers, locked, and the answers not seen before."""
+    first = {(answer.import_id, answer.chunk): answer for answer in reversed(answers)}
+    ids = sorted({import_id for import_id, _ in first})
+    statement = select(Import).where(Import.id.in_(ids)).order_by(Import.id).with_for_update()
+    jobs = {job.id: job for job in await session.scalars(statement) if job.state == state}
+    asked = [key for key in first if key[0] in jobs]
+    marked = await run(session, _MARK, [key[0] for key in asked], [key[1] for key in asked], work)
+    news = [first[(import_id, chunk)] for import_id, chunk in marked]
+    if len(news) < len(first):
+        log.info("answers passed over", known_or_unasked=len(first) - len(news))
+    return [jobs[import_id] for import_id in sorted({answer.import_id for answer in news})], news
 
 
 def _answer_row(answer: ImportRowsApplied, row: AppliedRow) -> tuple[object, ...]:
@@ -93,11 +139,11 @@ def _answer_row(answer: ImportRowsApplied, row: AppliedRow) -> tuple[object, ...
     )
 
 
-async def _move_on(session: Session, job: Import) -> None:
+async def _is_complete(session: Session, job: Import, work: str) -> bool:
     waiting = await run(
-        session, "SELECT count(*) FROM import_chunk WHERE import_id = $1 AND applied_at IS NULL", job.id
+        session,
+        "SELECT count(*) FROM import_chunk WHERE import_id = $1 AND work = $2 AND applied_at IS NULL",
+        job.id,
+        work,
     )
-    complete = waiting.scalar_one() == 0
-    if complete:
-        await run(session, _FAIL_UNANSWERED, job.id)
-    job.progressed(await count_outcomes(session, job.id), complete, await clock(session))
+    return waiting.scalar_one() == 0

@@ -1,107 +1,167 @@
-"""Makes the preview of an import: every row judged against what this service knows, nothing written
-to customers (M2–M8).
+"""Makes the preview of an import: every row that waits is judged against what this service knows, and
+nothing is written to customers (M2–M8).
 
-The sheet is read in small portions, so that requests served by the same process do not wait for it.
+Rows are judged in portions, in the file's order, each portion committed by itself: memory is bounded,
+a crash costs one portion. Which rows wait is marked on them, so that fixing a few cells judges these
+rows again, and those that share an id, code or phone with them, and no others.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from services.imports.commands.reading import Claim, lock_claimed
 from services.imports.domain.cells import ReadRow, read_row
 from services.imports.domain.changes import changed_fields
 from services.imports.domain.columns import written_columns
+from services.imports.domain.fields import file_name
 from services.imports.domain.job import Import
-from services.imports.domain.preview import Judgement, Preview
+from services.imports.domain.preview import Judgement, Preview, customer_key, file_keys
 from services.imports.queries.known import find_known
-from shared.access import actor_of
-from shared.database import Session, clock, run
+from shared.copies import array_text
+from shared.database import Session, run
+from shared.identity import Actor
 
-PORTION_ROWS = 100
-"""Rows worked on before others get their turn: a few milliseconds."""
+PORTION_ROWS = 2_000
+"""Rows judged in one transaction: some megabytes, about half a second."""
+
+TURN_ROWS = 100
+"""Rows worked on before requests of the same process get their turn: a few milliseconds."""
+
+_WAITING = """
+SELECT row, cells::text, employee_id, keys FROM import_row
+WHERE import_id = $1 AND stale AND row > $2 ORDER BY row LIMIT $3
+"""
+
+_EARLIER = """
+SELECT key, min(row) AS first FROM import_row, unnest(keys) AS key
+WHERE import_id = $1 AND row < $2 AND row <> ALL($3::int[]) AND key = ANY($4::text[]) GROUP BY key
+"""
 
 _STORE = """
-UPDATE import_row SET outcome = judged.outcome, customer_id = judged.customer_id, code = judged.code,
-    "values" = judged.written::jsonb, old = judged.old::jsonb, errors = judged.errors::jsonb, current = '{}'
-FROM unnest($2::int[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
-     AS judged(row, outcome, customer_id, code, written, old, errors)
+UPDATE import_row SET outcome = judged.outcome, action = CASE WHEN judged.outcome IN ('create', 'update')
+        THEN judged.outcome END,
+    customer_id = judged.customer_id, code = judged.code, "values" = judged.written::jsonb, old = judged.old::jsonb,
+    errors = judged.errors::jsonb, warnings = judged.warnings::jsonb, new_options = judged.new_options::jsonb,
+    keys = judged.keys::text[], changed = judged.changed::text[], current = '{}', stale = false
+FROM unnest($2::int[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::text[], $12::text[])
+     AS judged(row, outcome, customer_id, code, written, old, errors, warnings, new_options, keys, changed)
 WHERE import_row.import_id = $1 AND import_row.row = judged.row
 """
 
+# Who else claims what a row claims now, or no longer does: the first of them has it.
+_TOUCH = """
+UPDATE import_row SET stale = true
+WHERE import_id = $1 AND NOT stale AND row > $2 AND row <> ALL($3::int[]) AND keys && $4::text[]
+"""
 
-async def validate_import(session: Session, claim: Claim) -> None:
-    """Judge every row and store the preview. Raises InactiveEmployee when the uploader no longer works here."""
-    job = await session.get(Import, claim.import_id)
-    if job is None or job.mapping is None:
-        return
-    actor = await actor_of(session, job.on_behalf_of)
-    rows = await _read_rows(session, job)
-    preview = Preview(await find_known(session, actor, rows), job.chosen)
-    judgements: list[Judgement] = []
-    for start in range(0, len(rows), PORTION_ROWS):
-        judgements += [preview.judge(row) for row in rows[start : start + PORTION_ROWS]]
-        await asyncio.sleep(0)
-    session.expire(job)
-    job = await lock_claimed(session, claim)
-    if job is None:
-        return
-    await _store(session, job, judgements)
-    counts = Counter(judgement.outcome for judgement in judgements)
-    changed = Counter(field for j in judgements if j.outcome == "update" for field in changed_fields(j.values, j.old))
-    job.validated(counts, changed, await clock(session))
+_HEADINGS = """
+UPDATE import_row SET outcome = NULL, action = NULL, customer_id = NULL, keys = '{}', changed = '{}', stale = true
+WHERE import_id = $1 AND row <= $2 AND (outcome IS NOT NULL OR NOT stale)
+"""
+
+_COUNTS = """
+SELECT (SELECT coalesce(jsonb_object_agg(outcome, n), '{}')::text FROM
+            (SELECT outcome, count(*) AS n FROM import_row
+             WHERE import_id = $1 AND outcome IS NOT NULL GROUP BY outcome) AS counted),
+       (SELECT coalesce(jsonb_object_agg(field, n), '{}')::text FROM
+            (SELECT field, count(*) AS n FROM import_row, unnest(changed) AS field
+             WHERE import_id = $1 AND outcome = 'update' GROUP BY field) AS changed)
+"""
 
 
-async def _read_rows(session: Session, job: Import) -> list[ReadRow]:
+@dataclass(frozen=True)
+class Portion:
+    """Rows that were judged together, and what they claimed before and claim now."""
+
+    judgements: Sequence[Judgement]
+    moved_keys: Sequence[str]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [judgement.row for judgement in self.judgements]
+
+
+@dataclass(frozen=True)
+class PreviewCounts:
+    """Rows by outcome, and rows that update by the column they change."""
+
+    outcomes: dict[str, int]
+    changed_columns: dict[str, int]
+
+
+async def judge_portion(session: Session, job: Import, actor: Actor) -> Portion | None:
+    """Judge the next rows that wait, in the file's order; None when none does. Writes nothing."""
     assert job.mapping is not None
-    columns = written_columns(job.mapping)
-    found = await run(
-        session,
-        "SELECT row, cells::text FROM import_row WHERE import_id = $1 AND row > $2 ORDER BY row",
-        job.id,
-        job.mapping["header_row"],
-    )
+    found = await run(session, _WAITING, job.id, job.mapping["header_row"], PORTION_ROWS)
+    waiting = list(found.all())
+    if not waiting:
+        return None
+    rows = await _read(waiting, written_columns(job.mapping))
+    known = await find_known(session, actor, rows)
+    asked = [key for row in rows for named in file_keys(row).values() for key in named]
+    asked += [customer_key(customer_id) for customer_id in known.by_id]
+    numbers = [row.number for row in rows]
+    earlier = await run(session, _EARLIER, job.id, numbers[-1], numbers, asked)
+    first: dict[str, int] = {row.key: row.first for row in earlier}
+    preview = Preview(known, job.chosen, first)
+    judgements: list[Judgement] = []
+    for start in range(0, len(rows), TURN_ROWS):
+        judgements += [preview.judge(row) for row in rows[start : start + TURN_ROWS]]
+        await asyncio.sleep(0)
+    moved = {key for row, one in zip(waiting, judgements, strict=True) for key in set(row[3]) ^ set(one.keys)}
+    return Portion(judgements, sorted(moved))
+
+
+async def store_portion(session: Session, import_id: UUID, portion: Portion) -> None:
+    """Keep the judgements; rows further down that claim the same wait again."""
+    rows = [_stored(judgement) for judgement in portion.judgements]
+    await run(session, _STORE, import_id, *map(list, zip(*rows, strict=True)))
+    if portion.moved_keys:
+        await run(session, _TOUCH, import_id, portion.numbers[0], portion.numbers, list(portion.moved_keys))
+
+
+async def count_preview(session: Session, job: Import) -> PreviewCounts:
+    """Sums over the preview as it is stored; a row that is heading now is data no longer."""
+    assert job.mapping is not None
+    await run(session, _HEADINGS, job.id, job.mapping["header_row"])
+    outcomes, changed = (await run(session, _COUNTS, job.id)).one()
+    return PreviewCounts(msgspec.json.decode(outcomes), msgspec.json.decode(changed))
+
+
+async def _read(waiting: Sequence[Any], columns: Sequence[Any]) -> list[ReadRow]:
     rows: list[ReadRow] = []
-    for number, cells in found:
-        rows.append(read_row(number, msgspec.json.decode(cells, type=list[str]), columns))
-        if len(rows) % PORTION_ROWS == 0:
+    for number, cells, employee_id, _ in waiting:
+        row = read_row(number, msgspec.json.decode(cells, type=list[str]), columns)
+        row.manager_id = str(employee_id) if employee_id is not None else None
+        rows.append(row)
+        if len(rows) % TURN_ROWS == 0:
             await asyncio.sleep(0)
     return rows
 
 
-async def _store(session: Session, job: Import, judgements: Sequence[Judgement]) -> None:
-    assert job.mapping is not None
-    encode = msgspec.json.encode
-    columns: list[list[object]] = [[], [], [], [], [], [], []]
-    for judgement in judgements:
-        errors = [problem._asdict() for problem in judgement.problems]
-        for column, value in zip(
-            columns,
-            (
-                judgement.row,
-                judgement.outcome,
-                judgement.customer_id,
-                judgement.code,
-                encode(judgement.values).decode(),
-                encode(judgement.old).decode(),
-                encode(errors).decode(),
-            ),
-            strict=True,
-        ):
-            column.append(value)
-    await run(session, _STORE, job.id, *columns)
-    await _clear_headings(session, job.id, job.mapping["header_row"])
-
-
-async def _clear_headings(session: Session, import_id: UUID, header_row: int) -> None:
-    """A row that is heading now may have been data in an earlier preview."""
-    await run(
-        session,
-        "UPDATE import_row SET outcome = NULL, customer_id = NULL WHERE import_id = $1 AND row <= $2"
-        " AND outcome IS NOT NULL",
-        import_id,
-        header_row,
+def _stored(judgement: Judgement) -> tuple[object, ...]:
+    created = [{"field": field, "name": name} for field, name in judgement.new_options]
+    warned = dict.fromkeys(file_name(field) for field, _ in judgement.new_options)
+    changes = judgement.outcome == "update"
+    return (
+        judgement.row,
+        judgement.outcome,
+        judgement.customer_id,
+        judgement.code,
+        _json(judgement.values),
+        _json(judgement.old),
+        _json([problem._asdict() for problem in judgement.problems]),
+        _json([{"field": field, "code": "option_created"} for field in warned]),
+        _json(created),
+        array_text(judgement.keys),
+        array_text(changed_fields(judgement.values, judgement.old) if changes else ()),
     )
+
+
+def _json(value: dict[str, Any] | Iterable[Any]) -> str:
+    return msgspec.json.encode(value).decode()

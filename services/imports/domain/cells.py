@@ -49,11 +49,15 @@ class Problem(NamedTuple):
 
 @dataclass(slots=True)
 class ReadRow:
-    """One row as far as it can be understood alone: `given` by field, CLEAR or the cell's meaning."""
+    """One row as far as it can be understood alone: `given` by field, CLEAR or the cell's meaning.
+
+    `manager_id` is the responsible person that the uploader set for the row, whatever its cell says.
+    """
 
     number: int
     given: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    manager_id: str | None = None
 
 
 class BadCell(ValueError):

@@ -25,6 +25,7 @@ class StoredRow:
     old: Mapping[str, Any]
     current: Mapping[str, Any]
     adds: bool
+    new_options: Sequence[tuple[str, str]] = ()
 
 
 def ids_in(rows: Iterable[StoredRow]) -> set[str]:
@@ -53,6 +54,8 @@ def shown_changes(row: StoredRow, names: Mapping[str, str]) -> dict[str, dict[st
         old = row.old.get(name)
         new = [*(old or ()), *value] if row.adds and name in APPENDABLE else value
         change = {"old": _named(name, old, names), "new": _named(name, new, names)}
+        if name in APPENDABLE:
+            change["new"] += [created for field, created in row.new_options if field == name]
         if name in row.current:
             change["current"] = _named(name, row.current[name], names)
         shown[file_name(name) or name] = change

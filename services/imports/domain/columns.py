@@ -56,6 +56,13 @@ def written_columns(mapping: Mapping[str, Any]) -> list[tuple[int, CustomerField
     return [(index, field) for index, field in pairs if field is not None]
 
 
+def column_of(mapping: Mapping[str, Any], field: str) -> int | None:
+    """The place of the column that holds a field; None where no column does, or no file may write it."""
+    if writable(field) is None:
+        return None
+    return next((column["index"] for column in mapping["columns"] if column["field"] == field), None)
+
+
 def chosen_warnings(
     proposed: Sequence[ColumnWarning], columns: Sequence[Column], header: Sequence[str]
 ) -> list[dict[str, Any]]:

@@ -31,3 +31,10 @@ class HasErrors(Conflict):
 
     def __init__(self) -> None:
         super().__init__("has_errors")
+
+
+class NotRestorable(Conflict):
+    """There is nothing to take back any more, or it is too late (M10)."""
+
+    def __init__(self) -> None:
+        super().__init__("not_restorable")

@@ -5,6 +5,7 @@ import only knows their sums.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -14,21 +15,32 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped as Column
 from sqlalchemy.orm import mapped_column
 
-from services.imports.domain.errors import HasErrors, PreviewExpired, WrongState
+from services.imports.domain.errors import HasErrors, NotRestorable, PreviewExpired, WrongState
 from services.imports.domain.mapping import Mapped
 from services.imports.domain.options import ImportOptions
 from shared.contracts.events import ActorReference
 from shared.identity import Actor
 from shared.versioned import Versioned
 
-State = Literal["parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled"]
+State = Literal[
+    "parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled",
+    "undoing", "undone",
+]  # fmt: skip
 
-CLOSED = frozenset({"finished", "failed", "cancelled"})
+CLOSED = frozenset({"finished", "failed", "cancelled", "undone"})
 OPEN = frozenset({"parsing", "awaiting_mapping", "validating", "ready"})
 """Before confirm: nothing has reached customers, and the import can be cancelled."""
 
 DONE = frozenset({"created", "updated", "unchanged", "conflict", "error", "skipped", "failed"})
 FAILED = frozenset({"conflict", "error", "failed"})
+TAKEN_BACK = frozenset({"undone", "kept", "undo_failed"})
+WRITTEN = frozenset({"created", "updated"})
+"""Outcomes of rows that changed a customer: what an undo takes back (M10)."""
+
+CUSTOMERS = "customers"
+SECTORS = "sectors"
+CONTACTS = "contacts"
+"""The kind of a contact sync: it goes the way of an import, and is read at a place of its own (M13)."""
 
 _instant = DateTime(timezone=True)
 
@@ -70,6 +82,7 @@ class Import(Versioned, Mapped):
     validated_at: Column[datetime | None] = mapped_column(_instant)
     confirmed_at: Column[datetime | None] = mapped_column(_instant)
     finished_at: Column[datetime | None] = mapped_column(_instant)
+    undone_at: Column[datetime | None] = mapped_column(_instant)
     emptied_at: Column[datetime | None] = mapped_column(_instant)
 
     @property
@@ -127,6 +140,37 @@ class Import(Versioned, Mapped):
         self.confirmed_at, self.actor = at, actor.reference().model_dump(mode="json")
         self._step("applying")
 
+    def touched(self, counts: Mapping[str, int], changed_columns: Mapping[str, int]) -> None:
+        """Some rows of the preview were judged again; the others are as old as they were."""
+        self.require_state("ready")
+        self.counts, self.changed_columns = dict(counts), dict(changed_columns)
+        self.version += 1
+
+    def judge_again(self, actor: Actor) -> None:
+        """Too many rows were touched for one request: the preview is completed beside it."""
+        self.require_state("ready")
+        self.actor = actor.reference().model_dump(mode="json")
+        self._step("validating")
+
+    def undo(self, at: datetime, undo_days: int, actor: Actor) -> None:
+        """Take back what the import wrote (M10). Raises WrongState, NotRestorable."""
+        self.require_state("finished")
+        if self.kind != CUSTOMERS or self.emptied_at is not None or self.finished_at is None:
+            raise NotRestorable
+        if at - self.finished_at > timedelta(days=undo_days):
+            raise NotRestorable
+        self.actor = actor.reference().model_dump(mode="json")
+        self._step("undoing")
+
+    def taken_back(self, counts: Mapping[str, int], complete: bool, at: datetime) -> None:
+        """Outcomes of the undo came in; with the last of them it is done."""
+        self.counts = dict(counts)
+        if complete:
+            self.undone_at = at
+            self._step("undone")
+        else:
+            self.version += 1
+
     def progressed(self, counts: Mapping[str, int], complete: bool, at: datetime) -> None:
         """Outcomes came in; with the last of them the import is finished."""
         self.counts = dict(counts)
@@ -157,8 +201,24 @@ class Import(Versioned, Mapped):
         self.version += 1
 
 
-def progress(counts: Mapping[str, int], confirmed: bool) -> tuple[int, int]:
-    """How many rows have a final outcome, and how many of these were not written as asked."""
-    if not confirmed:
-        return 0, 0
-    return sum(counts.get(outcome, 0) for outcome in DONE), sum(counts.get(outcome, 0) for outcome in FAILED)
+@dataclass(frozen=True)
+class Progress:
+    """How many rows there are to do, have their final outcome, and were not done as asked."""
+
+    total: int
+    done: int
+    failed: int
+
+
+def progress(state: str, total: int, counts: Mapping[str, int]) -> Progress:
+    """How far an import is, or the undo of it."""
+
+    def sum_of(outcomes: frozenset[str]) -> int:
+        return sum(counts.get(outcome, 0) for outcome in outcomes)
+
+    if state in ("undoing", "undone"):
+        done = sum_of(TAKEN_BACK)
+        return Progress(done + sum_of(WRITTEN), done, counts.get("undo_failed", 0) + counts.get("kept", 0))
+    if state in ("applying", "finished"):
+        return Progress(total, sum_of(DONE), sum_of(FAILED))
+    return Progress(total, 0, 0)

@@ -19,6 +19,9 @@ class ImportLimits(Protocol):
     def import_repeat_days(self) -> int: ...
 
     @property
+    def import_undo_days(self) -> int: ...
+
+    @property
     def import_stream_seconds(self) -> float: ...
 
     @property

@@ -8,7 +8,8 @@ from shared.fields import RequestModel
 
 class ImportOptions(RequestModel):
     """`overwrite`: matches are updated instead of refused (M4). `match_by_phone`: a row without id and
-    code means the customer with its phone (M3). `append_multi_select`: options of a cell are added
+    code means the customer with its phone (M3). `create_missing_options`: groups, sources and sectors
+    that cells name and nobody knows are created; `append_multi_select`: options of a cell are added
     instead of replacing the set (M6). `employee_id`: responsible person of rows that name none.
     """
 

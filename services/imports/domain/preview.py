@@ -5,7 +5,7 @@ of rows matters: whoever names an id, code or phone first in a file keeps it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from services.imports.domain.fields import (
 from services.imports.domain.known import Known, KnownCustomer
 from services.imports.domain.options import ImportOptions
 from shared.contracts.classification import relationship_id
+from shared.fields import MAX_TEXT
 
 Outcome = Literal["create", "update", "unchanged", "error"]
 
@@ -41,50 +42,63 @@ class Judgement:
     values: dict[str, Any] = field(default_factory=dict)
     old: dict[str, Any] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
+    keys: Sequence[str] = ()
+    """What the row claims for itself: its id, code, phones and the customer it means (M3)."""
+    new_options: Sequence[tuple[str, str]] = ()
+    """Names of options to create, each with the record's name of its field (M6)."""
 
 
 class Preview:
-    """Judges the rows of one file, in the file's order."""
+    """Judges rows of one file, in the file's order.
 
-    def __init__(self, known: Known, options: ImportOptions) -> None:
+    `earlier` says which row was the first to claim a key, for rows that are judged without those
+    before them.
+    """
+
+    def __init__(self, known: Known, options: ImportOptions, earlier: Mapping[str, int] = _NOBODY) -> None:
         self._known, self._options = known, options
         self._default_manager = str(options.employee_id) if options.employee_id else None
-        self._seen: set[tuple[str, Any]] = set()
+        self._first: dict[str, int] = dict(earlier)
 
     def judge(self, row: ReadRow) -> Judgement:
         """Find out whom a row means (M3) and what it changes; all its problems, not the first alone."""
         problems = list(row.problems)
-        problems += self._repeated(row)
+        keys = file_keys(row)
+        problems += self._repeated(row, keys)
+        judgement = self._judge(row, problems, keys)
+        return replace(judgement, keys=[key for named in keys.values() for key in named])
+
+    def _judge(self, row: ReadRow, problems: list[Problem], keys: dict[str, list[str]]) -> Judgement:
         if any(_about(row.problems, key) for key in KEYS):
             return _failed(row, None, problems)  # whom the row means cannot be known
         customer, problem = self._match(row)
         if problem is None and customer is not None:
-            problem = self._refused(customer, row)
+            problem = self._refused(customer, row, keys)
         if problem is not None:
             problems.append(problem)
             customer = None if problem.code in ("not_found", "code_taken", "phone_taken") else customer
             return _failed(row, customer, problems)
         problems += self._taken_phones(row, customer)
-        values = self._values(row, customer, problems)
-        if customer is None and "name" not in values and not _about(problems, "name"):
+        found = _Found(customer.record if customer is not None else _NOBODY)
+        self._values(row, found, problems)
+        if customer is None and "name" not in found.values and not _about(problems, "name"):
             problems.append(Problem("name", "required"))
         if problems:
             return _failed(row, customer, problems)
         if customer is None:
-            return Judgement(row.number, "create", None, row.given.get("code"), values)
-        old = {name: customer.record.get(name) for name in values}
-        return Judgement(row.number, "update" if values else "unchanged", customer.id, customer.code, values, old)
+            code = row.given.get("code")
+            return Judgement(row.number, "create", None, code, found.values, new_options=found.new_options)
+        old = {name: customer.record.get(name) for name in found.values}
+        outcome: Outcome = "update" if found.values else "unchanged"
+        return Judgement(
+            row.number, outcome, customer.id, customer.code, found.values, old, new_options=found.new_options
+        )
 
-    def _repeated(self, row: ReadRow) -> Iterator[Problem]:
+    def _repeated(self, row: ReadRow, keys: dict[str, list[str]]) -> Iterator[Problem]:
         """`duplicate_in_file`: the same id, code or phone in an earlier row (M3)."""
-        for name in ("customer_id", "code", "phones"):
-            given = row.given.get(name)
-            if given is None or given is CLEAR:
-                continue
-            keys = {(name, value) for value in (given if name == "phones" else (given,))}
-            if keys & self._seen:
+        for name, named in keys.items():
+            if any(self._first.setdefault(key, row.number) < row.number for key in named):
                 yield Problem(name, "duplicate_in_file")
-            self._seen |= keys
 
     def _match(self, row: ReadRow) -> tuple[KnownCustomer | None, Problem | None]:
         """The customer a row means; a problem where it means one that cannot be had."""
@@ -113,16 +127,17 @@ class Preview:
             return None, Problem("phones", "phone_taken")
         return customer, None
 
-    def _refused(self, customer: KnownCustomer, row: ReadRow) -> Problem | None:
+    def _refused(self, customer: KnownCustomer, row: ReadRow, keys: dict[str, list[str]]) -> Problem | None:
         """Why a match may not be updated, or not by this row."""
         field = next((name for name in ("customer_id", "code") if name in row.given), "phones")
         if not customer.changeable:
             return Problem(field, "forbidden")
         if not self._options.overwrite:
             return Problem(field, "already_exists")
-        if ("customer", customer.id) in self._seen:
+        key = customer_key(customer.id)
+        keys["customer"] = [key]
+        if self._first.setdefault(key, row.number) < row.number:
             return Problem(field, "duplicate_in_file")
-        self._seen.add(("customer", customer.id))
         return None
 
     def _taken_phones(self, row: ReadRow, customer: KnownCustomer | None) -> Iterator[Problem]:
@@ -132,51 +147,63 @@ class Preview:
             if any(customer is None or owner.id != customer.id for owner in owners):
                 yield Problem("phones", "phone_taken")
 
-    def _values(self, row: ReadRow, customer: KnownCustomer | None, problems: list[Problem]) -> dict[str, Any]:
+    def _values(self, row: ReadRow, found: "_Found", problems: list[Problem]) -> None:
         """What differs from the customer's record, by the record's names (M5)."""
-        record = customer.record if customer is not None else _NOBODY
-        values: dict[str, Any] = {}
+        record = found.record
         address = dict(record.get("address") or {})
         for name, given in row.given.items():
             try:
                 if name in ADDRESS_PARTS:
                     address[ADDRESS_PARTS[name]] = None if given is CLEAR else given
-                elif name not in KEYS:
-                    self._take(values, name, given, record)
+                elif name not in KEYS and not (name == "manager" and row.manager_id is not None):
+                    self._take(found, name, given)
             except BadCell as error:
                 problems.append(Problem(name, error.code))
         filled = {part: text for part, text in address.items() if text}
         if filled != {part: text for part, text in (record.get("address") or {}).items() if text}:
-            values["address"] = address if filled else None
-        if self._default_manager and "manager" not in row.given and record.get("manager_id") != self._default_manager:
-            values["manager_id"] = self._default_manager
-        return values
+            found.values["address"] = address if filled else None
+        manager_id = row.manager_id or (self._default_manager if "manager" not in row.given else None)
+        if manager_id is not None and record.get("manager_id") != manager_id:
+            found.values["manager_id"] = manager_id
 
-    def _take(self, values: dict[str, Any], field: str, given: Any, record: Mapping[str, Any]) -> None:
+    def _take(self, found: "_Found", field: str, given: Any) -> None:
         """Add one column's value where it differs. Raises BadCell."""
         name = record_name(field)
-        old = record.get(name)
+        old = found.record.get(name)
         if given is CLEAR:
             if field in NOT_CLEARABLE:
                 raise BadCell("required")
             new: Any = [] if name in MANY_VALUED else None
+        elif field in CHOICES:
+            new = self._options_named(found, name, CHOICES[field], given, old or ())
         else:
-            new = self._resolve(field, given, old, record)
+            new = self._resolve(field, given, old, found.record)
         if name not in MANY_VALUED:
             if new != old:
-                values[name] = new
+                found.values[name] = new
         elif field in CHOICES and self._options.append_multi_select and given is not CLEAR:
-            if added := [item for item in new if item not in (old or ())]:
-                values[name] = added
-        elif set(new) != set(old or ()):
-            values[name] = new
+            if (added := [item for item in new if item not in (old or ())]) or found.creates(name):
+                found.values[name] = added
+        elif set(new) != set(old or ()) or found.creates(name):
+            found.values[name] = new
+
+    def _options_named(
+        self, found: "_Found", name: str, kind: str, texts: Sequence[str], present: Sequence[str]
+    ) -> list[str]:
+        """The options that texts mean; unknown ones are to be created where that was chosen (M6)."""
+        ids: dict[str, None] = {}
+        for text in texts:
+            try:
+                ids[self._known.options[kind].resolve(text, present, "unknown_option", "disabled_choice")] = None
+            except BadCell as error:
+                if error.code != "unknown_option" or not self._options.create_missing_options:
+                    raise
+                if len(text) > MAX_TEXT:
+                    raise BadCell from None
+                found.new_options.append((name, text))
+        return list(ids)
 
     def _resolve(self, field: str, given: Any, old: Any, record: Mapping[str, Any]) -> Any:
-        if field in CHOICES:
-            named, present = self._known.options[CHOICES[field]], old or ()
-            texts: list[str] = given
-            ids = [named.resolve(text, present, "unknown_option", "disabled_choice") for text in texts]
-            return list(dict.fromkeys(ids))
         if field == "relationship":
             return self._relationship(given, old)
         if field == "manager":
@@ -203,6 +230,34 @@ class Preview:
         if record and referrer_id != old and not _referral_open(record):
             raise BadCell("referral_locked")
         return referrer_id
+
+
+@dataclass
+class _Found:
+    """What a row was found to write over a record."""
+
+    record: Mapping[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    new_options: list[tuple[str, str]] = field(default_factory=list)
+
+    def creates(self, name: str) -> bool:
+        """Whether an option of this field is to be created."""
+        return any(field == name for field, _ in self.new_options)
+
+
+def file_keys(row: ReadRow) -> dict[str, list[str]]:
+    """What a row says of whom it means, by column: nobody else in the file may say the same (M3)."""
+    keys: dict[str, list[str]] = {}
+    for name in ("customer_id", "code", "phones"):
+        given = row.given.get(name)
+        if given is not None and given is not CLEAR:
+            keys[name] = [f"{name}:{value}" for value in (given if name == "phones" else (given,))]
+    return keys
+
+
+def customer_key(customer_id: UUID) -> str:
+    """The key of a customer that a row overwrites, however the row names it."""
+    return f"customer:{customer_id}"
 
 
 def _referral_open(record: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import func, select
 
-from services.imports.domain.job import Import, progress, uploader_of
+from services.imports.domain.job import CONTACTS, Import, progress, uploader_of
 from services.imports.domain.saved_mapping import SavedMapping
 from shared.database import Session, run
 from shared.errors import NotFound
@@ -17,7 +17,7 @@ from shared.identity import Actor
 async def get_import(session: Session, actor: Actor, import_id: UUID) -> Import:
     """One import. Raises NotFound, also for somebody else's."""
     found = await session.get(Import, import_id)
-    if found is None or found.uploader != uploader_of(actor):
+    if found is None or found.uploader != uploader_of(actor) or found.kind == CONTACTS:
         raise NotFound
     return found
 
@@ -26,7 +26,7 @@ async def list_imports(
     session: Session, actor: Actor, limit: int, after: UUID | None, oldest_first: bool
 ) -> Sequence[Import]:
     """The actor's imports by creation (ids sort by time), behind the one given."""
-    statement = select(Import).where(Import.uploader == uploader_of(actor)).limit(limit)
+    statement = select(Import).where(Import.uploader == uploader_of(actor), Import.kind != CONTACTS).limit(limit)
     if oldest_first:
         statement = statement.order_by(Import.id)
         statement = statement.where(Import.id > after) if after else statement
@@ -38,7 +38,8 @@ async def list_imports(
 
 async def count_imports(session: Session, actor: Actor) -> int:
     """How many imports the actor has made."""
-    statement = select(func.count()).select_from(Import).where(Import.uploader == uploader_of(actor))
+    mine = (Import.uploader == uploader_of(actor), Import.kind != CONTACTS)
+    statement = select(func.count()).select_from(Import).where(*mine)
     return (await session.scalars(statement)).one()
 
 
@@ -55,7 +56,8 @@ async def confirmed_twin(
     found = await run(
         session,
         "SELECT id FROM import WHERE uploader = $1 AND sha256 = $2 AND kind = $3"
-        " AND confirmed_at > clock_timestamp() - make_interval(days => $4) AND id IS DISTINCT FROM $5"
+        " AND state <> 'undone' AND confirmed_at > clock_timestamp() - make_interval(days => $4)"
+        " AND id IS DISTINCT FROM $5"
         " ORDER BY confirmed_at DESC LIMIT 1",
         uploader,
         sha256,
@@ -83,12 +85,12 @@ async def get_progress(session: Session, import_id: UUID) -> ImportProgress | No
     """The progress of an import whose reader is known; None when it is gone."""
     found = await run(
         session,
-        "SELECT id, state, version, total, counts::text AS counts, confirmed_at FROM import WHERE id = $1",
+        "SELECT id, state, version, total, counts::text AS counts FROM import WHERE id = $1",
         import_id,
     )
     row = found.one_or_none()
     if row is None:
         return None
     counts = msgspec.json.decode(row.counts, type=dict[str, int])
-    done, failed = progress(counts, row.confirmed_at is not None)
-    return ImportProgress(row.id, row.state, row.version, row.total, done, failed, counts)
+    so_far = progress(row.state, row.total, counts)
+    return ImportProgress(row.id, row.state, row.version, so_far.total, so_far.done, so_far.failed, counts)

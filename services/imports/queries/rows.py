@@ -7,15 +7,18 @@ from uuid import UUID
 import msgspec
 
 from services.imports.domain.changes import StoredRow, ids_in, shown_changes
-from services.imports.domain.job import Import
+from services.imports.domain.job import SECTORS, Import
 from services.imports.queries.names import names_of
 from shared.database import Session, run
 
 _PAGE = """
-SELECT row, outcome, customer_id, code, "values"::text, old::text, current::text, errors::text
+SELECT row, outcome, action, customer_id, code, "values"::text AS written, old::text AS old, current::text AS current,
+    errors::text AS errors, warnings::text AS warnings, new_options::text AS new_options, employee_id, reason,
+    kept_fields
 FROM import_row
-WHERE import_id = $1 AND outcome IS NOT NULL AND row > $2 AND (cardinality($3::text[]) = 0 OR outcome = ANY($3::text[]))
-ORDER BY row LIMIT $4
+WHERE import_id = $1 AND outcome IS NOT NULL AND row > $2
+  AND (cardinality($3::text[]) = 0 OR outcome = ANY($3::text[])) AND ($4::int[] IS NULL OR row = ANY($4::int[]))
+ORDER BY row LIMIT $5
 """
 
 _COUNT = """
@@ -28,33 +31,47 @@ SELECT cells::text, outcome, customer_id, code, errors::text FROM import_row
 WHERE import_id = $1 AND outcome IS NOT NULL ORDER BY row
 """
 
-_UPDATES = frozenset({"update", "updated", "conflict", "failed"})
-
 
 async def list_rows(
-    session: Session, job: Import, outcomes: Sequence[str], limit: int, after: int, language: str
+    session: Session,
+    job: Import,
+    outcomes: Sequence[str],
+    limit: int,
+    after: int,
+    language: str,
+    numbers: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """A page of rows behind the row number given, each with its changes shown by name (M2)."""
-    found = (await run(session, _PAGE, job.id, after, list(outcomes), limit)).all()
+    found = (await run(session, _PAGE, job.id, after, list(outcomes), numbers, limit)).all()
     adds = job.chosen.append_multi_select
-    decode = msgspec.json.decode
-    stored = [
-        StoredRow(decode(values), decode(old), decode(current), adds and outcome in _UPDATES)
-        for _, outcome, _, _, values, old, current, _ in found
-    ]
+    stored = [_stored(row, adds) for row in found]
     names = await names_of(session, ids_in(stored), language)
     return [
         {
-            "row": number,
-            "outcome": outcome,
-            "customer_id": str(customer_id) if customer_id else None,
-            "code": code,
-            "changes": shown_changes(row, names),
-            "errors": decode(errors),
-            "warnings": [],
+            "row": row.row,
+            "outcome": row.outcome,
+            "customer_id": str(row.customer_id) if row.customer_id and job.kind != SECTORS else None,
+            "code": row.code,
+            "changes": shown_changes(shown, names),
+            "errors": msgspec.json.decode(row.errors),
+            "warnings": msgspec.json.decode(row.warnings),
+            "employee_id": str(row.employee_id) if row.employee_id else None,
+            "reason": row.reason,
+            "kept_fields": row.kept_fields,
         }
-        for (number, outcome, customer_id, code, *_, errors), row in zip(found, stored, strict=True)
+        for row, shown in zip(found, stored, strict=True)
     ]
+
+
+def _stored(row: Any, adds: bool) -> StoredRow:
+    decode = msgspec.json.decode
+    return StoredRow(
+        decode(row.written),
+        decode(row.old),
+        decode(row.current),
+        adds and row.action == "update",
+        [(option["field"], option["name"]) for option in decode(row.new_options)],
+    )
 
 
 async def count_rows(session: Session, import_id: UUID, outcomes: Sequence[str]) -> int:
