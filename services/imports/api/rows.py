@@ -20,13 +20,14 @@ routes = router("imports")
 @routes.get("/imports/{import_id}/rows", response_model=Page[RowResponse])
 async def get_rows(
     import_id: UUID,
+    response: Response,
     session: SessionDep,
     actor: ActorDep,
     wiring: WiringDep,
     language: LanguageDep,
     query: Annotated[RowsQuery, Query()],
 ) -> Response:
-    """Rows in the file's order; empty before the preview exists."""
+    """Rows in the file's order, under the import's version; empty before the preview exists."""
     job = await get_import(session, actor, import_id)
     bound = ["import-rows", str(job.id), sorted(query.outcome)]
     position = wiring.cursors.read(bound, query.cursor)
@@ -37,7 +38,8 @@ async def get_rows(
         "next_cursor": wiring.cursors.make(bound, [page[-1]["row"]]) if len(rows) > query.limit else None,
         "total": await count_rows(session, job.id, query.outcome) if query.total else None,
     }
-    return json_text(msgspec.json.encode(answer).decode())
+    etag(response, job.version)
+    return json_text(msgspec.json.encode(answer).decode(), response)
 
 
 @routes.patch("/imports/{import_id}/rows")
