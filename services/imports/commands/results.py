@@ -5,7 +5,7 @@ service never asked is passed over.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -63,7 +63,18 @@ SELECT coalesce(jsonb_object_agg(outcome, n), '{}')::text
 FROM (SELECT outcome, count(*) AS n FROM import_row WHERE import_id = $1 AND outcome IS NOT NULL GROUP BY outcome) AS c
 """
 
-Answer = TypeVar("Answer", ImportRowsApplied, ImportUndoApplied)
+
+class _OfChunk(Protocol):
+    """An answer to one chunk of an import."""
+
+    @property
+    def import_id(self) -> UUID: ...
+
+    @property
+    def chunk(self) -> int: ...
+
+
+Answer = TypeVar("Answer", bound=_OfChunk)
 
 
 async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
