@@ -10,12 +10,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import kafka, telemetry
 from shared.contracts.catalogue import TOPICS
@@ -27,6 +30,7 @@ log = telemetry.logger("relay")
 LEADER_POLL_SECONDS = 1.0
 FAULT_PAUSE_SECONDS = 0.5
 FAULT_PAUSE_MAX_SECONDS = 5.0
+KEYS_REMEMBERED = 10_000
 
 KEPT_TOPICS = [t.name for t in TOPICS if t.cleanup == "delete" and t.name not in ("crm.imports", "crm.import-results")]
 """Fact topics whose sent rows rest in `outbox_sent` for `resend`; imports resume from their own rows."""
@@ -134,16 +138,7 @@ class Relay:
         self.last_progress = time.monotonic()
         if not rows:
             return 0
-        futures = [
-            await producer.send(
-                row["topic"],
-                key=row["aggregateid"].encode(),
-                value=row["payload"],
-                headers=[(name, value.encode()) for name, value in msgspec.json.decode(row["headers"]).items()],
-            )
-            for row in rows
-        ]
-        results: Sequence[Any] = await asyncio.gather(*futures, return_exceptions=True)
+        results = await _send(producer, rows)
         sent = _done_with(rows, results)
         if sent:
             await connection.execute(_DONE, sent, KEPT_TOPICS)
@@ -167,6 +162,47 @@ async def connect(settings: Settings) -> asyncpg.Connection:
     arguments = connect_arguments(settings)
     arguments["server_settings"] |= _IN_ORDER
     return await asyncpg.connect(driver_url(settings.database_url.get_secret_value()), **arguments)
+
+
+async def _send(producer: AIOKafkaProducer, rows: Sequence[Any]) -> list[Any]:
+    """Send rows in their order, as one batch a partition where that holds them; what became of each, by row.
+
+    A batch of a thousand records costs the client little more than one record that is sent by itself.
+    """
+    batches: dict[tuple[str, int], tuple[BatchBuilder, list[int]]] = {}
+    under_way: list[tuple[asyncio.Future[Any], list[int]]] = []
+
+    async def submit(place: tuple[str, int]) -> None:
+        builder, members = batches.pop(place)
+        under_way.append((await producer.send_batch(builder, place[0], partition=place[1]), members))
+
+    partitions = {topic: len(await producer.partitions_for(topic)) for topic in {row["topic"] for row in rows}}
+    for index, row in enumerate(rows):
+        topic, key = row["topic"], row["aggregateid"].encode()
+        place = topic, _partition(key, partitions[topic])
+        headers = [(name, value.encode()) for name, value in msgspec.json.decode(row["headers"]).items()]
+        for _ in range(2):
+            if place not in batches:
+                batches[place] = producer.create_batch(), []
+            builder, members = batches[place]
+            if builder.append(timestamp=None, key=key, value=row["payload"], headers=headers) is not None:
+                members.append(index)
+                break
+            await submit(place)  # it is full
+    for place in list(batches):
+        await submit(place)
+    answers = await asyncio.gather(*(future for future, _ in under_way), return_exceptions=True)
+    results: list[Any] = [None] * len(rows)
+    for answer, (_, members) in zip(answers, under_way, strict=True):
+        for index in members:
+            results[index] = answer
+    return results
+
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def _partition(key: bytes, count: int) -> int:
+    """The partition that every client of Kafka chooses for a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % count
 
 
 def _done_with(rows: Sequence[Any], results: Sequence[Any]) -> list[int]:

@@ -217,19 +217,35 @@ async def test_a_tombstone_goes_out_behind_the_event_before_it(probe: Probe) -> 
 
 
 class _RefusesOnce:
-    """A broker that refuses the first record of one key and takes everything else."""
+    """A broker that takes one record a batch, refuses the first of one key and takes everything else."""
 
     def __init__(self, key: UUID) -> None:
         self._refused: bytes | None = str(key).encode()
 
-    async def send(self, topic: str, key: bytes, value: bytes, headers: Any) -> "asyncio.Future[None]":
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0}
+
+    def create_batch(self) -> "_OneRecord":
+        return _OneRecord()
+
+    async def send_batch(self, batch: "_OneRecord", topic: str, partition: int) -> "asyncio.Future[None]":
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if key == self._refused:
+        if batch.key == self._refused:
             self._refused = None
             answer.set_exception(RequestTimedOutError())
         else:
             answer.set_result(None)
         return answer
+
+
+class _OneRecord:
+    key: bytes | None = None
+
+    def append(self, key: bytes, **_: Any) -> object | None:
+        if self.key is not None:
+            return None
+        self.key = key
+        return self
 
 
 async def _versions(probe: Probe, notes: Notes) -> dict[UUID, list[int]]:
