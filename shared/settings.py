@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     relay_takeover_seconds: Seconds = 6
 
     consumer_batch: Positive = 500
-    consumer_poll_seconds: Seconds = 0.05
+    consumer_poll_seconds: Seconds = 0.5
     consumer_attempts: Positive = 5
     consumer_retry_first_seconds: Seconds = 0.2
     consumer_retry_max_seconds: Seconds = 5
