@@ -15,7 +15,10 @@ class BadPhone(ValueError):
 def normalize(text: str, region: str = "VN") -> str:
     """E.164 of a number as people write it: 0…, 84…, +84…, spaces, dots, dashes (C2).
 
-    Foreign numbers need `+`. Raises BadPhone for anything that cannot be a number.
+    Foreign numbers need `+`. A number need only be possible by its length: which prefixes are given out is a
+    table that ages, and a number that people can dial must never be refused for it. Old mobile numbers of
+    eleven digits (0162…) pass as they are written, since only their owner knows that they have moved.
+    Raises BadPhone for anything that cannot be a number.
     """
     bare = _DIGITS.sub("", text.strip())
     if len(text) > 40 or not bare:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from services.interactions.api.pages import page_json, read_position
 from services.interactions.queries.customers import find_customer
-from services.interactions.queries.ledger import count_rows, counted, ledger_page
+from services.interactions.queries.ledger import count_rows, ledger_page, ruleset_of
 from shared.fields import Page, PageQuery
 from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
 
@@ -27,6 +27,7 @@ class LedgerRowResponse(BaseModel):
     """One source object: what it counts, by which rule, and the facts that say so (I11).
 
     `occurred_at` is its first fact, `last_fact_at` its latest; of many facts the latest 100 are shown.
+    `contact_at` and `two_way_contact_at` are the latest contact it tells of, an e-mail's row also of clicks in it.
     """
 
     id: UUID
@@ -42,6 +43,8 @@ class LedgerRowResponse(BaseModel):
     contribution: int
     rule: str
     ruleset: int
+    contact_at: datetime | None
+    two_way_contact_at: datetime | None
     facts: list[LedgerFactResponse]
 
 
@@ -59,7 +62,7 @@ async def get_interactions(
     customer = await find_customer(session, actor, query.customer_id)
     asked = ["interactions", str(customer.id)]
     after = read_position(wiring.cursors, asked, query.cursor)
-    _, ruleset = await counted(session, customer.id)
+    ruleset = await ruleset_of(session, customer.id)
     page = await ledger_page(session, customer.id, ruleset, query.limit, after)
     total = await count_rows(session, customer.id) if query.total else None
     return json_text(page_json(wiring.cursors, asked, page, {"total": total}))

@@ -36,7 +36,7 @@ def contact_at(at: str) -> str:
 def counted(ruleset: str, condition: str) -> str:
     """A query: what customers' ledgers say by a ruleset, for rows of `ledger AS entry` that meet the condition."""
     return f"""
-    SELECT customer_id, sum(contribution)::int AS interaction_count,
+    SELECT customer_id, count(*) AS rows, sum(contribution)::int AS interaction_count,
         latest({contact_at("contact_at")}) AS contact, latest({contact_at("two_way_at")}) AS two_way
     FROM (
         SELECT customer_id, kind, source_system, source_id, employee_id, sent_at, clicked_at,
@@ -47,6 +47,14 @@ def counted(ruleset: str, condition: str) -> str:
     ) AS judged
     GROUP BY customer_id"""
 
+
+# What keeps its numbers is not written again, or the hourly reconciliation would go through all of it;
+# only by which ruleset it was counted is noted.
+_OTHER_NUMBERS = """(
+    stored.interaction_count <> shown.interaction_count
+    OR stored.contact IS DISTINCT FROM shown.contact
+    OR stored.two_way IS DISTINCT FROM shown.two_way
+)"""
 
 _RECOUNT = f"""
 WITH counted AS ({counted(IN_FORCE, "customer_id = ANY($1::uuid[])")}),
@@ -63,18 +71,15 @@ changed AS (
         contact = shown.contact,
         two_way = shown.two_way,
         ruleset = shown.ruleset,
-        as_of = greatest(clock_timestamp(), stored.as_of + interval '1 microsecond'),
+        as_of = CASE WHEN {_OTHER_NUMBERS}
+            THEN greatest(clock_timestamp(), stored.as_of + interval '1 microsecond') ELSE stored.as_of END,
         version = stored.version + CASE WHEN stored.known AND (
             stored.interaction_count <> shown.interaction_count
             OR stored.two_way IS DISTINCT FROM shown.two_way
             OR stored.last_contact IS DISTINCT FROM coalesce(shown.last_contact, stored.manual)
         ) THEN 1 ELSE 0 END
-    FROM shown WHERE stored.customer_id = shown.customer_id AND (
-        stored.interaction_count <> shown.interaction_count
-        OR stored.contact IS DISTINCT FROM shown.contact
-        OR stored.two_way IS DISTINCT FROM shown.two_way
-        OR stored.ruleset <> shown.ruleset
-    )
+    FROM shown WHERE stored.customer_id = shown.customer_id
+        AND ({_OTHER_NUMBERS} OR stored.ruleset <> shown.ruleset)
     RETURNING {CHANGED}
 ),
 causes AS (SELECT customer_id, uuidv7() AS event_id, $2::jsonb AS headers FROM changed),

@@ -3,7 +3,7 @@
 Whether the asker sees the customer is asked first, in `customers.py`.
 """
 
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
 from services.interactions.queries.customers import VisibleCustomer
@@ -14,6 +14,8 @@ from shared.errors import NotFound
 MAX_FACTS_SHOWN = 100
 """Of a row with more facts (an e-mail opened every day) the latest are shown."""
 
+MAX_WORDS_SHOWN = 20
+"""Of what was said by hand the latest are shown."""
 
 _SUMMARY = """
 SELECT version, json_build_object(
@@ -35,6 +37,7 @@ SELECT json_build_object(
     'last_fact_at', instant(entry.last_fact_at),
     'contribution', CASE WHEN entry.mail_id IS NULL THEN contribution($2, entry) ELSE link_contribution($2, mail) END,
     'rule', rule($2, entry), 'ruleset', $2::int,
+    'contact_at', instant(contact_at($2, entry)), 'two_way_contact_at', instant(two_way_at($2, entry)),
     'facts', (
         SELECT json_agg(json_build_object('fact', fact, 'occurred_at', instant(occurred_at)) ORDER BY occurred_at, id)
         FROM (
@@ -52,6 +55,32 @@ ORDER BY entry.occurred_at DESC, entry.id DESC LIMIT $5
 """
 
 
+def _reason(clock: str, judge: str) -> str:
+    """A contact as JSON, with the ledger row that tells of it: none for a word by hand."""
+    return f"""json_build_object('contact', contact_json({clock}), 'row_id', (
+        SELECT id FROM ledger AS entry
+        WHERE entry.customer_id = summary.customer_id AND source_system = ({clock}).source_system
+            AND source_id = ({clock}).source_id AND {judge}(summary.ruleset, entry) = ({clock}).at
+        ORDER BY kind = ({clock}).kind DESC LIMIT 1
+    ))::text"""
+
+
+_REASONS = f"""
+SELECT interaction_count, ruleset, {_reason("last_contact", "contact_at")}, {_reason("two_way", "two_way_at")}, (
+    SELECT coalesce(json_agg(json_build_object(
+        'at', instant(at), 'said_at', instant(recorded_at),
+        'actor', json_build_object('kind', actor_kind, 'id', actor_id),
+        'holds', (last_contact).kind = 'manual' AND recorded_at = manual_recorded_at
+    ) ORDER BY recorded_at DESC), '[]')::text
+    FROM (
+        SELECT * FROM manual_contact WHERE manual_contact.customer_id = summary.customer_id
+        ORDER BY recorded_at DESC LIMIT {MAX_WORDS_SHOWN}
+    ) AS said
+)
+FROM summary WHERE customer_id = $1 AND known AND NOT erased
+"""
+
+
 async def summary_json(session: Session, customer: VisibleCustomer) -> tuple[str, int]:
     """A customer's summary as JSON, exact as of now, and its version. Raises NotFound."""
     allowed = '["last_contact"]' if customer.changeable else "[]"
@@ -62,13 +91,33 @@ async def summary_json(session: Session, customer: VisibleCustomer) -> tuple[str
     return body, version
 
 
-async def counted(session: Session, customer_id: UUID) -> tuple[int, int]:
-    """A customer's interaction count and the ruleset that gave it."""
-    result = await run(session, "SELECT interaction_count, ruleset FROM summary WHERE customer_id = $1", customer_id)
-    row: Any = result.one_or_none()
+@dataclass(frozen=True)
+class Reasons:
+    """What a customer's summary rests on: the ruleset that counted it, and as JSON why its contacts are those."""
+
+    interaction_count: int
+    ruleset: int
+    last_contact: str
+    last_two_way_contact: str
+    said_by_hand: str
+
+
+async def reasons_of(session: Session, customer_id: UUID) -> Reasons:
+    """Why a customer's numbers are what they are, beside the rows of the ledger. Raises NotFound."""
+    row = (await run(session, _REASONS, customer_id)).one_or_none()
     if row is None:
         raise NotFound
-    return row.interaction_count, row.ruleset
+    return Reasons(*row)
+
+
+async def ruleset_of(session: Session, customer_id: UUID) -> int:
+    """The ruleset that counted a customer. Raises NotFound."""
+    ruleset = (
+        await run(session, "SELECT ruleset FROM summary WHERE customer_id = $1", customer_id)
+    ).scalar_one_or_none()
+    if ruleset is None:
+        raise NotFound
+    return ruleset
 
 
 async def ledger_page(

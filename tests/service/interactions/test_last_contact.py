@@ -1,6 +1,6 @@
 """The two clocks: last contact and last two-way contact."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.contracts.interactions import InteractionSummaryChanged
@@ -89,3 +89,77 @@ async def test_a_word_by_hand_is_a_time_that_can_be(world: World):
     path = f"/api/v1/interaction-summaries/{world.customer_id}/last-contact"
     for when in ("0001-01-01T00:00:00+07:00", "2026-11-02T05:00:00", 7, "x"):
         assert (await world.seller.put(path, json={"at": when})).status_code == 422, when
+
+
+async def explained(world: World) -> dict[str, Any]:
+    """The explanation, each row by its kind."""
+    answer = await world.seller.get(f"/api/v1/interaction-summaries/{world.customer_id}/explanation")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    return {**body, "rows": {row["kind"]: row for row in body["items"]}}
+
+
+async def test_the_row_that_tells_of_the_last_contact_is_named(world: World):
+    """L6, I11: every row says which contact it tells of, and the latest of them is the last contact."""
+    await world.report(
+        world.fact("sms", "sent", 8),
+        world.fact("call", "answered", 5),
+        world.fact("email", "sent", 1),
+        world.fact("email_click", "clicked", 3, link="a"),
+    )
+    body = await explained(world)
+    rows = body["rows"]
+    assert body["last_contact"] == {"contact": (await world.summary())["last_contact"], "row_id": rows["sms"]["id"]}
+    assert body["last_two_way_contact"]["row_id"] == rows["call"]["id"]
+    told = {kind: (row["contact_at"], row["two_way_contact_at"]) for kind, row in rows.items()}
+    assert told == {
+        "created": (None, None),
+        "sms": (moment(8), None),
+        "call": (moment(5), moment(5)),
+        "email": (moment(3), moment(3)),
+        "email_click": (None, None),
+    }
+    assert body["said_by_hand"] == []
+
+
+async def test_a_click_that_is_the_last_contact_is_its_emails_row(world: World):
+    """L6, I11: the e-mail's row knows the clicks in it."""
+    await world.report(world.fact("email", "sent", 1), world.fact("email_click", "clicked", 3, link="a"))
+    body = await explained(world)
+    assert body["last_contact"]["contact"]["kind"] == "email_click"
+    assert body["last_contact"]["row_id"] == body["rows"]["email"]["id"]
+
+
+async def test_what_was_said_by_hand_is_explained_with_who_said_it_and_when(world: World):
+    """L3, I11: the latest word first, whether it holds, and nobody's row behind it."""
+    await world.report(world.fact("call", "answered", 5))
+    path = f"/api/v1/interaction-summaries/{world.customer_id}/last-contact"
+    for minute in (30, 20):
+        await world.seller.put(path, json={"at": at(minute).isoformat()})
+    body = await explained(world)
+    assert (body["last_contact"]["row_id"], body["last_contact"]["contact"]["at"]) == (None, moment(20))
+    assert body["last_two_way_contact"]["row_id"] == body["rows"]["call"]["id"]
+    assert [(word["at"], word["holds"]) for word in body["said_by_hand"]] == [(moment(20), True), (moment(30), False)]
+    assert {tuple(word["actor"].values()) for word in body["said_by_hand"]} == {("user", str(world.seller_id))}
+    later = datetime.now(UTC) + timedelta(seconds=2)
+    await world.report({**world.fact("call", "answered", source_id="new"), "occurred_at": later.isoformat()})
+    body = await explained(world)
+    assert [word["holds"] for word in body["said_by_hand"]] == [False, False]
+    assert body["last_contact"]["contact"]["source_id"] == "new"
+
+
+async def test_a_contact_after_the_word_that_is_taken_back_lets_the_word_hold_again(world: World):
+    """L3, L4: max(M, contacts that occurred after R), of what is known now."""
+    path = f"/api/v1/interaction-summaries/{world.customer_id}/last-contact"
+    await world.seller.put(path, json={"at": at(20).isoformat()})
+    later = datetime.now(UTC) + timedelta(seconds=2)
+    sent = {**world.fact("sms", "sent"), "occurred_at": later.isoformat()}
+    await world.report(sent)
+    assert (await world.summary())["last_contact"]["kind"] == "sms"
+    await world.report({**sent, "fact": "failed", "occurred_at": (later + timedelta(seconds=1)).isoformat()})
+    assert await clocks(world) == (20, None)
+
+
+def moment(minutes: float) -> str:
+    """A moment as JSON has it."""
+    return at(minutes).isoformat().replace("+00:00", "Z")

@@ -43,3 +43,27 @@ def test_what_cannot_be_a_number_is_refused(text: str) -> None:
     """C2: never a half-understood number."""
     with pytest.raises(BadPhone):
         normalize(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("024 3822 3344", "+842438223344"),
+        ("1900 1234", "+8419001234"),
+        ("1800 5588", "+8418005588"),
+        ("0601234567", "+84601234567"),
+        ("0162 123 4567", "+841621234567"),
+        ("+84 162 123 4567", "+841621234567"),
+    ],
+)
+def test_whatever_can_be_dialled_in_vietnam_is_a_phone(text: str, expected: str) -> None:
+    """C2: land lines, hot lines, prefixes nobody knows of yet, mobile numbers in their old form of eleven digits."""
+    assert normalize(text) == expected
+    assert normalize(expected) == expected
+
+
+@pytest.mark.parametrize("text", ["113", "1234", "0901234567890", "+84 90 123 45 67 89 01", "+999 123 456 789"])
+def test_a_number_of_a_length_no_phone_has_is_refused(text: str) -> None:
+    """C2: neither emergency numbers nor two numbers in one."""
+    with pytest.raises(BadPhone):
+        normalize(text)
