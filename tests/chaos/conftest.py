@@ -1,6 +1,7 @@
 """A whole system on servers of its own, which these tests kill and start again."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -12,12 +13,17 @@ import pytest
 from deploy.local.kafka import KafkaServer
 from deploy.local.keeper import Keeper
 from deploy.local.postgres import PostgresServer
+from deploy.local.services import ServiceProcess
 from shared.contracts.catalogue import SERVICES
+from tests.chaos.sabotage import VARIABLE
+from tests.chaos.victims import WeakenedService
 from tests.support.system import Rapport, eventually, running_system
 
 TICK_SECONDS = 0.5
 READY_AGAIN_SECONDS = 150
 """A consumer that the client library lost is noticed after a minute, and its process started again."""
+LAG_ALARM_SECONDS = 12
+"""When a service says that it hears of a topic no more: within the time that a server is away."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,15 @@ async def rapport(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> A
         name: (ground.postgres.url(name, f"{name}_app"), ground.postgres.url(name, f"{name}_owner"))
         for name in SERVICES
     }
-    with running_system(cast(Any, ground), tmp_path_factory.mktemp("system"), databases) as system:
+    kind, directory = _kind_of_service(), tmp_path_factory.mktemp("system")
+    alarm = {"RAPPORT_LAG_ALARM_SECONDS": str(LAG_ALARM_SECONDS)}
+    with running_system(cast(Any, ground), directory, databases, kind, **alarm) as system:
         yield system
 
 
 @pytest.fixture
-def kept(rapport: Rapport) -> Iterator[None]:
-    """What a platform does: a service that ends by itself is started again."""
+async def kept(rapport: Rapport) -> AsyncIterator[None]:
+    """What a platform does until all is ready: a service that ends by itself is started again."""
     keeper, ending = Keeper(list(rapport.services.values())), threading.Event()
 
     def keep() -> None:
@@ -68,16 +76,27 @@ def kept(rapport: Rapport) -> Iterator[None]:
 
     thread = threading.Thread(target=keep)
     thread.start()
-    yield
-    ending.set()
-    thread.join()
+    try:
+        yield
+        await _become_ready(rapport)
+    finally:
+        ending.set()
+        await asyncio.to_thread(thread.join)
 
 
 @pytest.fixture(autouse=True)
 async def all_ready_afterwards(rapport: Rapport) -> AsyncIterator[None]:
     """Whatever a test did, every service is ready again without help."""
     yield
+    await _become_ready(rapport)
+
+
+async def _become_ready(rapport: Rapport) -> None:
     await eventually(lambda: asyncio.to_thread(_all_ready, rapport), seconds=READY_AGAIN_SECONDS)
+
+
+def _kind_of_service() -> type[ServiceProcess]:
+    return WeakenedService if os.environ.get(VARIABLE) else ServiceProcess
 
 
 def _all_ready(rapport: Rapport) -> bool:

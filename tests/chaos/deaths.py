@@ -1,4 +1,7 @@
-"""Places where a process can be made to die by kill -9: each at the `number`-th time that it comes there."""
+"""Places where a process can be made to die by kill -9, each at the `number`-th time that it comes there.
+
+Or where it lingers, so that a kill from outside finds it there.
+"""
 
 import asyncio
 import os
@@ -50,6 +53,20 @@ def consumer_dies_after_commit(number: int) -> None:
             die()
 
     Consumers._transact = dying
+
+
+def consumer_lingers_before_offsets(seconds: int) -> None:
+    """Of every batch the effects are committed some time before its offsets are."""
+    from shared.messaging import Consumers
+
+    transact = Consumers._transact
+
+    @wraps(transact)
+    async def lingering(self: Any, subscription: Any, envelopes: Sequence[Any], positions: list[Any]) -> None:
+        await transact(self, subscription, envelopes, positions)
+        await asyncio.sleep(seconds)
+
+    Consumers._transact = lingering
 
 
 def relay_dies_before_send(number: int) -> None:

@@ -32,7 +32,7 @@ class History:
         nor leave an older one behind as the last word, which compaction would keep.
         """
         versions = [event["version"] for event in self.events()]
-        assert versions == list(range(1, len(versions) + 1)), versions
+        assert versions == list(range(1, len(versions) + 1)), f"versions on the topic: {versions}"
         assert self.records[-1][1]["version"] == versions[-1], "an older version came last"
 
 

@@ -19,6 +19,7 @@ FAULTS: dict[str, Callable[[int], None]] = {
     for fault in (
         deaths.consumer_dies_before_commit,
         deaths.consumer_dies_after_commit,
+        deaths.consumer_lingers_before_offsets,
         deaths.relay_dies_before_send,
         deaths.relay_dies_before_delete,
         deaths.api_dies_before_commit,
@@ -35,6 +36,8 @@ FAULTS: dict[str, Callable[[int], None]] = {
         switches.relay_without_takeover_wait,
         switches.relay_deletes_before_it_sends,
         switches.relay_passes_over_what_was_refused,
+        switches.relay_gives_new_ids,
+        switches.facts_are_always_new,
         switches.idempotency_off,
     )
 }

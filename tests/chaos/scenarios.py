@@ -6,12 +6,14 @@ see and at the topics: nothing lost, nothing twice, no gap in any customer's ver
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import msgspec
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.contracts.customers import CUSTOMERS
@@ -86,6 +88,22 @@ class Facts:
             await self._producer.flush()
             await asyncio.sleep(pause_seconds)
 
+    @asynccontextmanager
+    async def kept_coming(self, pause_seconds: float) -> AsyncIterator[None]:
+        """Send one wave after the other while the block runs."""
+        done = asyncio.Event()
+
+        async def report() -> None:
+            while not done.is_set():
+                await self.report(1, pause_seconds)
+
+        reporting = asyncio.create_task(report())
+        try:
+            yield
+        finally:
+            done.set()
+            await reporting
+
     async def are_shown(self) -> None:
         """Every fact moved its customer's count by one."""
         async with self._rapport.client() as admin:
@@ -108,6 +126,8 @@ class Facts:
             answer = await admin.get(path)
             assert answer.status_code == 200, answer.text
             shown = answer.json()["interaction_count"] - 1  # that the customer was created counts, too
+            if shown > self.waves:
+                pytest.fail(f"{path} shows {shown} facts where there are {self.waves}")  # no waiting makes it fewer
             assert shown == self.waves, f"{path} shows {shown} of {self.waves} facts"
         return True
 
@@ -155,7 +175,7 @@ class Patches:
 
     async def _has_copy(self, admin: httpx.AsyncClient, path: str, customer_id: str) -> bool:
         answer = await admin.get(path, headers={"Wait-For": self._versions[customer_id]})
-        assert answer.status_code == 200, f"{path}: {answer.text}"
+        assert answer.status_code == 200, f"{path} has not heard of the last change: {answer.text}"
         return True
 
 
@@ -175,7 +195,8 @@ class Creations:
         """As many customers as were asked for, those that were answered, each told by one event."""
         async with self._rapport.client() as admin:
             found = (await admin.get("/customers", params={"q": self._marker, "limit": 200})).json()["items"]
-        assert sorted(item["id"] for item in found) == sorted(self._ids)
+        assert len(found) == len(self._ids), f"{len(found)} customers where {len(self._ids)} were made"
+        assert {item["id"] for item in found} == set(self._ids)
         await eventually(self._are_told, seconds=RECOVERY_SECONDS)
 
     async def _work(self, client: int, each: int) -> None:

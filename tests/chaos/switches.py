@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import wraps
 from typing import Any
+from uuid import uuid4
 
 
 def inbox_off(_: int) -> None:
@@ -134,6 +135,27 @@ def relay_passes_over_what_was_refused(_: int) -> None:
     ]
 
 
+def relay_gives_new_ids(_: int) -> None:
+    """An event has its id from its sending, and another one when it is sent again."""
+    from shared.relay import Relay
+
+    send_batch = Relay.send_batch
+
+    @wraps(send_batch)
+    async def renaming(self: Any, connection: Any, producer: Any) -> int:
+        sender: Any = _RenamesEvents(producer)
+        return await send_batch(self, connection, sender)
+
+    Relay.send_batch = renaming
+
+
+def facts_are_always_new(_: int) -> None:
+    """What is reported a second time is recorded a second time."""
+    from services.interactions.domain import facts
+
+    facts._row_id = lambda *source_object: uuid4()
+
+
 def idempotency_off(_: int) -> None:
     """Every request is the first of its key."""
     from shared import idempotency
@@ -160,3 +182,14 @@ class _DeletesFirst:
 
     async def execute(self, *_: Any) -> None:
         return
+
+
+class _RenamesEvents:
+    """A producer whose records have ids of their own."""
+
+    def __init__(self, producer: Any) -> None:
+        self._producer = producer
+
+    async def send(self, topic: str, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Any:
+        renamed = [(name, str(uuid4()).encode() if name == "ce_id" else word) for name, word in headers]
+        return await self._producer.send(topic, key=key, value=value, headers=renamed)

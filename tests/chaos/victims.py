@@ -8,12 +8,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.local.processes import Command, ServerProcess, last_line
+from deploy.local.services import ServiceProcess
 from deploy.local.settings import PROJECT
 from tests.chaos.sabotage import VARIABLE
 from tests.support.system import Rapport, eventually
 
 DEATH_SECONDS = 30
 STOP_SECONDS = 30
+
+
+class WeakenedService(ServiceProcess):
+    """A service of the system without the safeguards that the whole run of tests has switched off."""
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        self._process.start(_under_sabotage(self.name, "all", os.environ[VARIABLE], self._environment, self.log))
 
 
 class Process:
@@ -26,12 +35,7 @@ class Process:
         )
         # what a whole run of tests has switched off is off in here too
         named = ",".join(filter(None, (os.environ.get(VARIABLE), faults)))
-        self._command = Command(
-            [sys.executable, "-m", "tests.chaos.sabotage", f"services.{service}", part],
-            log=self.log,
-            environment={**environment, VARIABLE: named},
-            directory=PROJECT,
-        )
+        self._command = _under_sabotage(service, part, named, environment, self.log)
 
     async def start(self) -> None:
         """Start it; it is not ready yet."""
@@ -72,3 +76,12 @@ async def victim(rapport: Rapport, service: str, faults: str, directory: Path) -
         await dying.kill()
         await asyncio.to_thread(normal.start)
         await asyncio.to_thread(rapport.wait_until_ready, service)
+
+
+def _under_sabotage(service: str, part: str, faults: str, environment: Mapping[str, str], log: Path) -> Command:
+    return Command(
+        [sys.executable, "-m", "tests.chaos.sabotage", f"services.{service}", part],
+        log=log,
+        environment={**environment, VARIABLE: faults},
+        directory=PROJECT,
+    )

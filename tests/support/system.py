@@ -33,11 +33,17 @@ T = TypeVar("T")
 class Rapport:
     """A running system, spoken to through its gateway."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], keys: DevelopmentKeys) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: dict[str, str],
+        keys: DevelopmentKeys,
+        make_service: Callable[..., ServiceProcess] = ServiceProcess,
+    ) -> None:
         self.environment, self.keys = environment, keys
         self.gateway = GatewayServer(directory / "gateway", GatewaySettings.load(environment))
         self.services = {
-            name: ServiceProcess(
+            name: make_service(
                 name, int(environment[f"RAPPORT_{name.upper()}_PORT"]), environment, directory, outlives_caller=False
             )
             for name in SERVICES
@@ -112,8 +118,14 @@ async def eventually(look: Callable[[], Awaitable[T]], seconds: float = EVENTUAL
 
 
 @contextmanager
-def running_system(servers: TestServers, directory: Path, databases: dict[str, tuple[str, str]]) -> Iterator[Rapport]:
-    """A migrated and running system; `databases` are (app, owner) addresses by service."""
+def running_system(
+    servers: TestServers,
+    directory: Path,
+    databases: dict[str, tuple[str, str]],
+    make_service: Callable[..., ServiceProcess] = ServiceProcess,
+    **more: str,
+) -> Iterator[Rapport]:
+    """A migrated and running system; `databases` are (app, owner) addresses by service, `more` is environment."""
     keys = DevelopmentKeys(directory / "keys")
     ports = {name: free_port() for name in (*SERVICES, "gateway")}
     environment = {
@@ -129,6 +141,7 @@ def running_system(servers: TestServers, directory: Path, databases: dict[str, t
         **{f"RAPPORT_{name.upper()}_PORT": str(port) for name, port in ports.items()},
         **{f"DATABASE_URL_{name.upper()}": urls[0] for name, urls in databases.items()},
         **{f"DATABASE_OWNER_URL_{name.upper()}": urls[1] for name, urls in databases.items()},
+        **more,
     }
     preparation = Preparation(environment, directory / "preparation.log")
     try:
@@ -136,7 +149,7 @@ def running_system(servers: TestServers, directory: Path, databases: dict[str, t
         preparation.complete()
     finally:
         preparation.close()
-    rapport = Rapport(directory, environment, keys)
+    rapport = Rapport(directory, environment, keys, make_service)
     try:
         rapport.start()
         yield rapport

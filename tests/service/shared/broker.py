@@ -110,8 +110,8 @@ class Broker:
     async def members(self, group: str) -> int:
         """How many consumers a group has."""
         [answer] = await self._admin.describe_consumer_groups([group])
-        members = answer.groups[0][-2]  # pyright: ignore[reportAttributeAccessIssue]  # aiokafka types no answers
-        return len(members)
+        [described] = answer.to_object()["groups"]
+        return len(described["members"])
 
     async def _partitions(self, consumer: AIOKafkaConsumer, topic: str) -> list[int]:
         [answer] = await self._admin.describe_topics([topic])
