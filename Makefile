@@ -36,6 +36,7 @@ demo: $(INSTALLED) ## Tell the story on real input, starting the system if it is
 
 test: $(INSTALLED) lint types contracts ## All tests, from a clean checkout
 	$(BIN)/pytest tests/unit tests/architecture tests/contract tests/service tests/end_to_end $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/chaos $(PYTEST_OPTIONS)
 
 lint: $(INSTALLED) ## Style and form of the code
 	$(BIN)/ruff check
@@ -50,8 +51,8 @@ contracts: $(INSTALLED) ## Who may import whom
 bench: $(INSTALLED) ## Measure, each number beside its yardstick
 	@$(BIN)/python -m tests.performance.bench
 
-prove: $(INSTALLED) ## Switch each safeguard off and show that its test fails
-	@$(BIN)/python -m tests.chaos.prove
+prove: $(INSTALLED) ## Switch each safeguard off and show that its test fails; some: make prove only="inbox relay-leader"
+	@$(BIN)/python -m tests.chaos.prove $(only)
 
 # Resolved for every platform at once, with hashes and without index addresses. The development
 # requirements are held to the versions of the first file: what is tested is what is shipped.
