@@ -21,7 +21,8 @@ from shared.contracts.events import Cause
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportRowsConfirmed, RowError
 from shared.envelope import Envelope
 from shared.errors import RapportError
-from shared.identity import SYSTEM, Actor
+from shared.folding import fold
+from shared.identity import SETTINGS, SYSTEM, Actor
 
 
 class Refused(Exception):
@@ -51,11 +52,20 @@ class Chunk:
     outcomes: dict[int, AppliedRow] = field(default_factory=dict)
     overwritten: dict[int, tuple[str, str]] = field(default_factory=dict)
     created_options: dict[int, tuple[UUID, ...]] = field(default_factory=dict)
+    options: dict[tuple[str, str], UUID] = field(default_factory=dict)
 
     def require_active(self, row: ConfirmedRow) -> None:
         """Raises Refused where a row names a responsible person who cannot be one (A6, M8)."""
         if row.employee_id is not None and row.employee_id not in self.active:
             raise Refused("inactive_employee", "manager_id")
+
+    def choose_new_options(self, row: ConfirmedRow, values: dict[str, Any]) -> None:
+        """Add the options that were created for a row (M6). Raises Refused where one could not be."""
+        for option in row.new_options:
+            item_id = self.options.get((option.field, fold(option.name)))
+            if item_id is None:
+                raise Refused("unknown_option" if self.actor.may(SETTINGS) else "forbidden", option.field)
+            values[option.field] = list(dict.fromkeys([*values.get(option.field, ()), item_id]))
 
     def refuse(self, row: ConfirmedRow, refusal: Refused) -> None:
         """Nothing of the row is written."""

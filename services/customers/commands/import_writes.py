@@ -95,7 +95,9 @@ def _check(chunk: Chunk, rows: Sequence[ConfirmedRow], model: type[CustomerValue
         try:
             chunk.require_active(row)
             given = {name: value for name, value in row.values.items() if name != "manager_id"}
-            checked.append((row, checked_values(model, given)))
+            values = checked_values(model, given)
+            chunk.choose_new_options(row, values)
+            checked.append((row, values))
         except Refused as refusal:
             chunk.refuse(row, refusal)
     return checked

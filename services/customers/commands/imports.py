@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from services.customers.commands.employees import active_employees
 from services.customers.commands.import_chunk import Chunk, Refused
+from services.customers.commands.import_options import create_options
 from services.customers.commands.import_writes import create_rows, update_rows
 from services.customers.commands.publishing import write_entries
 from services.customers.commands.revealing import open_reveals
@@ -60,7 +61,8 @@ async def _apply(
         return chunk
     chunk.reveals = await open_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
     chunk.active = await active_employees(session, {row.employee_id for row in rows if row.employee_id is not None})
-    entries = await create_rows(session, chunk, [row for row in rows if row.action == "create"])
+    entries = await create_options(session, chunk, rows)
+    entries += await create_rows(session, chunk, [row for row in rows if row.action == "create"])
     entries += await update_rows(session, chunk, [row for row in rows if row.action == "update"])
     await session.flush()
     await write_entries(session, entries)

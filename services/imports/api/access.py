@@ -2,22 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
 from services.imports.domain.limits import ImportLimits
-from shared.http import ActorDep, WiringDep
 from shared.identity import IMPORT, SETTINGS, Actor
 from shared.wording import language_of
 
 
-async def _importer(actor: ActorDep) -> Actor:
+async def _importer(request: Request) -> Actor:
+    actor: Actor = request.state.actor
     if not actor.may(SETTINGS):
         actor.require(IMPORT)
     return actor
 
 
-async def _limits(wiring: WiringDep) -> object:
-    return wiring.settings
+async def _limits(request: Request) -> object:
+    return request.app.state.wiring.settings
 
 
 async def _language(

@@ -1,6 +1,5 @@
 """How an import is meant to treat what it finds: the choices of its uploader (M3, M4, M6)."""
 
-from typing import Literal
 from uuid import UUID
 
 from shared.fields import RequestModel
@@ -15,6 +14,6 @@ class ImportOptions(RequestModel):
 
     overwrite: bool = False
     match_by_phone: bool = False
-    create_missing_options: Literal[False] = False
+    create_missing_options: bool = False
     append_multi_select: bool = False
     employee_id: UUID | None = None

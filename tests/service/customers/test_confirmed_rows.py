@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from shared.contracts.classification import relationship_id
+from shared.contracts.classification import GroupChanged, relationship_id
 from shared.contracts.customers import CustomerCreated, CustomerManagerChanged
 from shared.contracts.events import ActorReference
-from shared.contracts.imports import ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed
-from shared.identity import IMPORT
+from shared.contracts.imports import ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed, NewOption
+from shared.identity import IMPORT, SETTINGS
 from tests.service.customers.conftest import Team
 
 
@@ -226,3 +226,25 @@ async def test_added_options_join_those_of_now(team: Team) -> None:
     await team.harness.deliver(confirmed(team, row))
     now = (await team.binh.get(f"/api/v1/customers/{customer['id']}")).json()
     assert now["group_ids"] == [str(item) for item in groups]
+
+
+async def test_new_options_of_a_file_are_created_once_and_chosen(team: Team) -> None:
+    """M6, G1: by who may; a name that exists by now is taken; the row says what it created."""
+    option = NewOption(field="group_ids", name="Khách Vàng")
+    rows = [new(2, "Một"), new(3, "Hai")]
+    event = confirmed(team, *(row.model_copy(update={"new_options": (option,)}) for row in rows))
+    await team.harness.deliver(event)
+    assert [row.errors[0].code for row in (await result(team)).rows] == ["forbidden", "forbidden"]
+    allowed = ActorReference(kind="user", id=str(team.ids["binh"]), permissions=(IMPORT, SETTINGS))
+    await team.harness.deliver(event.model_copy(update={"actor": allowed, "import_id": uuid4()}))
+    first, second = (await result(team)).rows
+    [group] = await team.harness.told(GroupChanged)
+    assert (group.state.name, group.state.parent_id, group.cause.kind) == ("Khách Vàng", None, "import")
+    assert (first.created_options, second.created_options) == ((group.state.id,), ())
+    assert [told.state.group_ids for told in await team.harness.told(CustomerCreated)] == [(group.state.id,)] * 2
+    again = event.rows[0].model_copy(
+        update={"row": 9, "new_options": (NewOption(field="group_ids", name="KHACH VANG"),)}
+    )
+    await team.harness.deliver(event.model_copy(update={"actor": allowed, "import_id": uuid4(), "rows": (again,)}))
+    assert (await result(team)).rows[0].outcome == "created"
+    assert len(await team.harness.told(GroupChanged)) == 1
