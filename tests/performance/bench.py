@@ -15,15 +15,16 @@ from typing import Any
 
 import uvloop
 
+from tests.performance.campaigns import automation, distribution
 from tests.performance.facts import facts_by_http, facts_by_topic, facts_shown
 from tests.performance.filling import fill
 from tests.performance.lists import filtered_lists, text_searches
 from tests.performance.machine import fresh_system
 from tests.performance.report import Figure, header, table
 from tests.performance.stage import Stage, stage
-from tests.performance.work import distribution, imported_file
+from tests.performance.work import imported_file
 
-ROWS = ("import", "list", "search", "http", "topic", "shown", "distribution", "machine")
+ROWS = ("import", "list", "search", "http", "topic", "shown", "distribution", "automation", "machine")
 CUSTOMERS, QUICK_CUSTOMERS = 100_000, 2_000
 FACTS, QUICK_FACTS = 30_000, 1_000
 LOAD_SECONDS, QUICK_LOAD_SECONDS = 10.0, 1.0
@@ -76,6 +77,7 @@ def _measures(people: Iterator[dict[str, Any]], quick: bool) -> dict[str, Measur
         "http": lambda on: facts_by_http(on, seconds),
         "topic": lambda on: facts_by_topic(on, facts),
         "shown": lambda on: facts_shown(on, paced),
+        "automation": lambda on: automation(on, paced),  # before the distributions: they leave nobody unassigned
         "distribution": distribution,
         "import": lambda on: imported_file(on, people),
     }

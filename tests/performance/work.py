@@ -1,4 +1,4 @@
-"""Rows 1 and 6: a file of 2,000 new customers, and 1,000 opportunities handed out by one call."""
+"""Row 1: a file of 2,000 new customers."""
 
 import asyncio
 import csv
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from statistics import median
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -21,13 +21,10 @@ ROWS = 2_000
 IMPORTS = 3
 WARM_ROWS = 200
 INSERTS = 5
-OPPORTUNITIES = 1_000
-STAFF = 10
 POLL_SECONDS = 0.02
 WAIT_SECONDS = 120
 
 IMPORTED = Bar("at most", 20, 8, "times the bare insert")
-DISTRIBUTED = Bar("at most", 1.5, 0.5, "s")
 
 _HEADER = ("Customer Name", "Phone", "Email", "Birth Date", "Company Name", "Tax Code", "Occupation", "Description")
 
@@ -43,16 +40,11 @@ SELECT id, id::text, 'person', name, ARRAY[phone], string_to_array(coalesce(emai
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
      AS row(id, name, phone, email, birth_date, company_name, tax_code, occupation, description)
 """
-_OWNED = """
-SELECT count(*) FROM customer JOIN unnest($1::uuid[], $2::uuid[]) AS given(customer_id, owner_id)
-    ON customer.id = given.customer_id AND customer.manager_id = given.owner_id
-"""
-_BARE_UPDATE = "UPDATE customer SET updated_at = clock_timestamp() WHERE id = ANY($1::uuid[])"
 
 
 async def imported_file(stage: Stage, people: Iterator[dict[str, Any]]) -> list[Figure]:
     """From confirm to every outcome readable, beside a bare insert of as many rows into the same table."""
-    async with _client(stage, "imports") as client:
+    async with client_of(stage, "imports") as client:
         await _import(client, list(islice(people, WARM_ROWS)))
         await stage.settle()
         before = stage.usage()
@@ -70,41 +62,17 @@ async def imported_file(stage: Stage, people: Iterator[dict[str, Any]]) -> list[
     return [Figure("1 import of 2,000 rows", f"{seconds:.2f} s", seconds / bare, IMPORTED, yardstick, cost, notes)]
 
 
-async def distribution(stage: Stage) -> list[Figure]:
-    """One call hands out opportunities to ten people: until every customer has the manager it was given."""
-    connection = stage.connections["customers"]
-    chosen = stage.customer_ids[: min(OPPORTUNITIES, len(stage.customer_ids))]
-    async with _client(stage, "campaigns") as client:
-        campaign_id = await _campaign(client, stage.seller_ids[-STAFF:], chosen)
-        await stage.settle()
-        bare = await _bare_update(connection, chosen)
-        before, started = stage.usage(), time.perf_counter()
-        answer = _good(await client.post(f"/campaigns/{campaign_id}/distribute", json={}))
-        answered = time.perf_counter() - started
-        items = answer.json()["items"]
-        pairs = [UUID(item["customer_id"]) for item in items], [UUID(item["employee_id"]) for item in items]
-        while await connection.fetchval(_OWNED, *pairs) != len(chosen):
-            assert time.perf_counter() - started < WAIT_SECONDS, "managers do not follow"
-            await asyncio.sleep(POLL_SECONDS)
-        seconds = time.perf_counter() - started
-    await stage.settle()
-    cost = stage.usage().since(before)
-    notes = [f"the call was answered after {answered:.2f} s; CPU until every copy has it"]
-    measured, yardstick = f"{seconds:.2f} s", f"bare update {bare * 1_000:.0f} ms"
-    return [Figure(f"6 {len(chosen):,} opportunities", measured, seconds, DISTRIBUTED, yardstick, cost, notes)]
-
-
 async def _import(client: httpx.AsyncClient, people: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Import a file; answers seconds from confirm to the end, and from upload to the preview."""
     started = time.perf_counter()
     upload = await client.post("/imports", files={"file": ("customers.csv", _csv(people))})
-    import_id = _good(upload).json()["id"]
+    import_id = good(upload).json()["id"]
     job = await _reach(client, import_id, "awaiting_mapping")
-    _good(await client.put(f"/imports/{import_id}/mapping", json={"columns": job["mapping"]["columns"]}))
+    good(await client.put(f"/imports/{import_id}/mapping", json={"columns": job["mapping"]["columns"]}))
     job = await _reach(client, import_id, "ready")
     assert job["counts"] == {"create": len(people)}, job["counts"]
     previewed = time.perf_counter()
-    _good(await client.post(f"/imports/{import_id}/confirm", json={}))
+    good(await client.post(f"/imports/{import_id}/confirm", json={}))
     job = await _reach(client, import_id, "finished")
     applied = time.perf_counter()
     assert job["counts"] == {"created": len(people)}, job["counts"]
@@ -113,7 +81,7 @@ async def _import(client: httpx.AsyncClient, people: Sequence[dict[str, Any]]) -
 
 async def _reach(client: httpx.AsyncClient, import_id: str, state: str) -> dict[str, Any]:
     deadline = time.perf_counter() + WAIT_SECONDS
-    while (job := _good(await client.get(f"/imports/{import_id}")).json())["state"] != state:
+    while (job := good(await client.get(f"/imports/{import_id}")).json())["state"] != state:
         assert time.perf_counter() < deadline, job
         assert job["state"] != "failed", job
         await asyncio.sleep(POLL_SECONDS)
@@ -138,30 +106,15 @@ async def _forget(connection: asyncpg.Connection, ids: Sequence[Any]) -> None:
         await connection.execute(f"DELETE FROM {table} WHERE {column} = ANY($1::uuid[])", list(ids))
 
 
-async def _bare_update(connection: asyncpg.Connection, customer_ids: Sequence[UUID]) -> float:
-    started = time.perf_counter()
-    await connection.execute(_BARE_UPDATE, list(customer_ids))
-    return time.perf_counter() - started
-
-
-async def _campaign(client: httpx.AsyncClient, staff: Sequence[UUID], customer_ids: Sequence[UUID]) -> str:
-    campaign_id = _good(await client.post("/campaigns", json={"name": "Chiến dịch đo"})).json()["id"]
-    items = [{"employee_id": str(employee_id)} for employee_id in staff]
-    _good(await client.put(f"/campaigns/{campaign_id}/staff", json={"items": items}))
-    added = await client.post(
-        f"/campaigns/{campaign_id}/opportunities", json={"customer_ids": [str(one) for one in customer_ids]}
-    )
-    assert _good(added).json()["failed"] == 0, added.text[:500]
-    return campaign_id
-
-
-def _client(stage: Stage, service: str) -> httpx.AsyncClient:
+def client_of(stage: Stage, service: str) -> httpx.AsyncClient:
+    """A client of one service with the administrator's token."""
     headers = {"Authorization": f"Bearer {stage.keys.administrator_token()}"}
     url = f"http://{LOOPBACK}:{stage.port(service)}/api/v1"
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=WAIT_SECONDS)
 
 
-def _good(answer: httpx.Response) -> httpx.Response:
+def good(answer: httpx.Response) -> httpx.Response:
+    """The answer, if it is a success. Raises AssertionError."""
     assert answer.is_success, answer.text
     return answer
 
