@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
-from services.campaigns.commands.batches import BATCH, lock_batch, write_together
+from services.campaigns.commands.assigning import Decision, Unsettled, assign, lock_unsettled, unowned
+from services.campaigns.commands.batches import BATCH
 from services.campaigns.commands.campaigns import lock_campaign
 from services.campaigns.commands.long_work import begin_long_work
 from services.campaigns.commands.moment import Moment, now
@@ -24,8 +25,6 @@ from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.domain.people import Employee
 from services.campaigns.domain.reason import Reason, WhyQueued, caused_by_campaign
 from services.campaigns.domain.turns import Candidate, Plan, Turn, plan
-from shared import outbox
-from shared.contracts.events import Event
 from shared.database import Session
 from shared.envelope import Origin
 from shared.errors import Invalid, NotFound
@@ -76,10 +75,10 @@ async def distribute(session: Session, actor: Actor, campaign_id: UUID) -> list[
     """
     campaign = await lock_campaign(session, actor, campaign_id)
     require_can_manage(actor, campaign)
-    total = await session.scalar(select(func.count()).where(Opportunity.campaign_id == campaign_id, *unowned(campaign)))
+    total = await session.scalar(select(func.count()).select_from(Opportunity).where(*unowned(campaign)))
     if total is not None and total > MAX_DISTRIBUTED:
         return await begin_long_work(session, actor, "distribution", campaign, total)
-    return await hand_over(session, campaign, await lock_batch(session, campaign, *unowned(campaign)))
+    return await hand_over(session, campaign, await lock_unsettled(session, campaign, Opportunity.owner_id.is_(None)))
 
 
 async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[Assignment]:
@@ -93,7 +92,7 @@ async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[As
     require_can_manage(actor, campaign)
     statement = (
         select(Opportunity.id, Opportunity.customer_id)
-        .where(Opportunity.campaign_id == campaign_id, *unowned(campaign))
+        .where(*unowned(campaign))
         .order_by(Opportunity.created_at, Opportunity.id)
         .limit(MAX_SIMULATED + 1)
     )
@@ -109,7 +108,7 @@ async def simulate(session: Session, actor: Actor, campaign_id: UUID) -> list[As
 
 
 async def hand_over(
-    session: Session, campaign: Campaign, opportunities: Sequence[Opportunity], added: Added | None = None
+    session: Session, campaign: Campaign, opportunities: Sequence[Unsettled], added: Added | None = None
 ) -> list[Assignment]:
     """Give locked opportunities of a locked campaign to whose turn it is; the rest lose their owner and wait.
 
@@ -117,22 +116,17 @@ async def hand_over(
     """
     if not opportunities:
         return []
-    cause, by_rules = caused_by_campaign(campaign.id), added or {}
-    done, touched = list[Assignment](), list[Opportunity]()
-    outlook = await _look(session, campaign, len(opportunities))
+    outlook, by_rules = await _look(session, campaign, len(opportunities)), added or {}
     turns = [*outlook.plan.turns, *[None] * (len(opportunities) - len(outlook.plan.turns))]
+    done, decisions = list[Assignment](), list[Decision]()
     for opportunity, turn in zip(opportunities, turns, strict=True):
         rule = by_rules.get(opportunity.id)
         why = _reason(campaign, outlook, turn, opportunity.owner_id, rule)
+        employee_id = turn and turn.employee_id
         if turn is not None or not opportunity.waits_for(why):
-            touched.append(opportunity)
-        if turn is not None:
-            events = opportunity.assign_owner(outlook.people[turn.employee_id], outlook.moment.at, why, cause)
-        else:
-            events = opportunity.wait(outlook.moment.at, why, cause)
-        outbox.add(session, events, rule and rule.origin)
-        done.append(Assignment(opportunity.id, opportunity.customer_id, opportunity.owner_id, why))
-    await write_together(session, touched)
+            decisions.append(Decision(opportunity.id, employee_id, why, rule and rule.origin))
+        done.append(Assignment(opportunity.id, opportunity.customer_id, employee_id, why))
+    await assign(session, campaign, decisions, outlook.moment.at, caused_by_campaign(campaign.id))
     if outlook.plan.turns:
         await remember_turns(session, campaign.id, outlook.moment.today, outlook.plan.shares, outlook.plan.turns)
     return done
@@ -140,29 +134,27 @@ async def hand_over(
 
 async def hand_over_added(session: Session, campaign: Campaign, added: Added) -> None:
     """Hand out what rules have just added to a locked campaign; who waits in the queue already comes first (K4, K5)."""
-    new = Opportunity.id.in_(list(added))
+    unowned, new, queued = Opportunity.owner_id.is_(None), Opportunity.id.in_(list(added)), Opportunity.queued_at
     while True:
-        batch = await lock_batch(session, campaign, *unowned(campaign), new | Opportunity.queued_at.is_not(None))
+        batch = await lock_unsettled(session, campaign, unowned, new | queued.is_not(None))
         done = await hand_over(session, campaign, batch, added)
         if len(batch) < BATCH or any(assignment.employee_id is None for assignment in done):
             break
-    behind = await lock_batch(session, campaign, *unowned(campaign), new, Opportunity.queued_at.is_(None))
+    behind = await lock_unsettled(session, campaign, unowned, new, queued.is_(None))
     await hand_over(session, campaign, behind, added)
 
 
 async def redistribute(session: Session, campaign: Campaign, leaving: Sequence[UUID]) -> None:
     """Hand on the open opportunities of people who left, their status kept; successors come first (K4, A6)."""
-    successors = await _successors(session, leaving)
-    while batch := await lock_batch(session, campaign, *is_open(campaign), Opportunity.owner_id.in_(leaving)):
-        inherited = [o for o in batch if o.owner_id in successors]
-        moment, cause, events = await now(session), caused_by_campaign(campaign.id), list[Event]()
-        for opportunity in inherited:
-            assert opportunity.owner_id is not None
-            why = reason.succeeded(opportunity.owner_id)
-            events += opportunity.assign_owner(successors[opportunity.owner_id], moment.at, why, cause)
-        await write_together(session, inherited)
-        outbox.add(session, events)
-        await hand_over(session, campaign, [o for o in batch if o not in inherited])
+    successors, cause = await _successors(session, leaving), caused_by_campaign(campaign.id)
+    while batch := await lock_unsettled(session, campaign, Opportunity.owner_id.in_(leaving)):
+        inherited = [
+            Decision(one.id, successors[one.owner_id].id, reason.succeeded(one.owner_id))
+            for one in batch
+            if one.owner_id is not None and one.owner_id in successors
+        ]
+        await assign(session, campaign, inherited, (await now(session)).at, cause)
+        await hand_over(session, campaign, [one for one in batch if one.owner_id not in successors])
 
 
 async def drain(session: Session, campaign: Campaign) -> int:
@@ -171,7 +163,7 @@ async def drain(session: Session, campaign: Campaign) -> int:
     Takes one batch; answers how many found an owner.
     """
     waiting = () if campaign.automatic else (Opportunity.queued_at.is_not(None),)
-    batch = await lock_batch(session, campaign, *unowned(campaign), *waiting, limit=BATCH)
+    batch = await lock_unsettled(session, campaign, Opportunity.owner_id.is_(None), *waiting)
     done = await hand_over(session, campaign, batch)
     return sum(1 for assignment in done if assignment.employee_id is not None)
 
@@ -187,17 +179,6 @@ async def campaigns_with_waiting(session: Session) -> Sequence[UUID]:
         .order_by(Campaign.id)
     )
     return (await session.scalars(statement)).all()
-
-
-def is_open(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
-    """Opportunities that go on: neither closed nor suspended nor removed."""
-    open_ids = [status.id for status in campaign.statuses if not status.closes]
-    return Opportunity.state == "open", Opportunity.status_id.in_(open_ids)
-
-
-def unowned(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
-    """Open opportunities that nobody owns."""
-    return *is_open(campaign), Opportunity.owner_id.is_(None)
 
 
 async def _look(session: Session, campaign: Campaign, count: int) -> _Outlook:

@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 
 from services.campaigns.commands.additions import add_customers
-from services.campaigns.commands.batches import lock_batch
+from services.campaigns.commands.assigning import lock_unsettled
 from services.campaigns.commands.campaigns import lock_campaign
-from services.campaigns.commands.distribution import hand_over, unowned
+from services.campaigns.commands.distribution import hand_over
 from services.campaigns.commands.long_work import keep_items
 from services.campaigns.commands.selections import selection_chunk
 from services.campaigns.domain.access import require_can_manage
@@ -64,10 +64,10 @@ async def _distribute(session: Session, work: LongWork, actor: Actor) -> bool:
     """Hand out the next batch; opportunities that came after the request are not looked at."""
     campaign = await lock_campaign(session, actor, work.campaign_id)
     require_can_manage(actor, campaign)
-    conditions = [*unowned(campaign), Opportunity.created_at <= work.created_at]
+    conditions = [Opportunity.owner_id.is_(None), Opportunity.created_at <= work.created_at]
     if work.last_created_at is not None:
         conditions.append(tuple_(Opportunity.created_at, Opportunity.id) > (work.last_created_at, work.last_id))
-    batch = await lock_batch(session, campaign, *conditions)
+    batch = await lock_unsettled(session, campaign, *conditions)
     if batch:
         work.last_created_at, work.last_id = batch[-1].created_at, batch[-1].id
         await keep_items(session, work, await hand_over(session, campaign, batch), failed=0)

@@ -91,7 +91,9 @@ class Opportunity(Versioned, Record):
         """Tell that it exists."""
         return self.tell(OpportunityCreated, cause)
 
-    def assign_owner(self, employee: Employee, at: datetime, reason: Reason, cause: Cause) -> list[Event]:
+    def assign_owner(
+        self, employee: Employee, at: datetime, reason: Reason, cause: Cause
+    ) -> list[OpportunityOwnerAssigned]:
         """Hand it to `employee`; nothing happens if they own it already.
 
         The campaign's policy is settled with the assignment: changing it later decides nothing anew (K3).
@@ -108,19 +110,15 @@ class Opportunity(Versioned, Record):
         self.manager_policy = self.campaign.manager_policy
         self.keep_previous_as_viewer = self.campaign.keep_previous_as_viewer
         self.queued_at = None
-        return [self._give_to(employee.id, at, reason, cause)]
-
-    def wait(self, at: datetime, reason: Reason, cause: Cause) -> list[Event]:
-        """Nobody is free: lose the owner, if there is one, and wait in the queue (K4)."""
-        self.queued_at = self.queued_at or at
-        if self.owner_id is not None:
-            return [self._give_to(None, at, reason, cause)]
-        self.reason = reason
-        return []
-
-    def waits_for(self, reason: Reason) -> bool:
-        """Whether it is in the queue for this very reason, so that waiting on changes nothing."""
-        return self.owner_id is None and self.queued_at is not None and self.reason == reason
+        # `customers` compares the times of assignments: each is later than the one before (K3).
+        earliest = self.owner_assigned_at + CLOCK_STEP if self.owner_assigned_at else at
+        return self.change(
+            OpportunityOwnerAssigned,
+            cause,
+            {"reason": reason},
+            owner_id=employee.id,
+            owner_assigned_at=max(at, earliest),
+        )
 
     def revise(self, cause: Cause, values: dict[str, Any]) -> list[OpportunityStatusChanged]:
         """Change status, value or probability. Raises CustomerAway (K7)."""
@@ -169,10 +167,3 @@ class Opportunity(Versioned, Record):
         """The current state, version unchanged, for a republish."""
         kind = OpportunityCreated if self.owner_assigned_at is None else OpportunityOwnerAssigned
         return self.state_event(OpportunityRemoved if self.state == "removed" else kind, Cause(kind="system"))
-
-    def _give_to(self, owner_id: UUID | None, at: datetime, reason: Reason, cause: Cause) -> Event:
-        """`customers` compares the times of assignments: each is later than the one before (K3)."""
-        before = {"owner_id": self.owner_id, "owner_assigned_at": self.owner_assigned_at}
-        earliest = self.owner_assigned_at + CLOCK_STEP if self.owner_assigned_at else at
-        self.owner_id, self.owner_assigned_at, self.reason = owner_id, max(at, earliest), reason
-        return self.tell(OpportunityOwnerAssigned, cause, before)

@@ -5,6 +5,10 @@ from collections import Counter
 from datetime import date
 from uuid import UUID
 
+from sqlalchemy import select
+
+from services.campaigns.domain.campaign import Campaign
+from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.jobs import distribute_waiting
 from shared.contracts.campaigns import OpportunityCreated, OpportunityEvent, OpportunityOwnerAssigned
 from shared.contracts.directory import DIRECTORY
@@ -33,6 +37,30 @@ async def test_a_thousand_opportunities_are_shared_out_evenly_in_one_call(office
     }
     assert all(event.changed == ("owner_id", "owner_assigned_at") for event in events)
     assert await office.distribute(campaign["id"]) == {"items": [], "assigned": 0, "queued": 0}
+
+
+async def test_what_a_distribution_tells_is_the_record(office: Office) -> None:
+    """K3, K4: written by one statement, the event is what one opportunity by itself would tell, old values included."""
+    campaign = await office.campaign(manager_policy="only_if_unassigned", keep_previous_as_viewer=True)
+    await office.staff(campaign["id"], office.lan)
+    ids = await office.add(campaign["id"], await office.customers(3))
+    value = {"value": {"amount": 5_000_000, "currency": "VND"}, "probability": 40}
+    await office.manager.patch(f"{API}/opportunities/{ids[0]}", json=value)
+    await office.distribute(campaign["id"])
+    told = await office.harness.told_with_headers(OpportunityOwnerAssigned)
+    assert [str(event.state.id) for _, event in told] == ids
+    async with office.harness.database.transaction() as session:
+        (await session.scalars(select(Campaign))).all()
+        rows = await session.scalars(select(Opportunity).order_by(Opportunity.created_at, Opportunity.id))
+        for (headers, event), row in zip(told, rows, strict=True):
+            again = row.told_again()
+            assert event.model_dump(exclude={"cause", "changed", "before"}) == again.model_dump(
+                exclude={"cause", "changed", "before"}
+            )
+            assert (event.cause.kind, event.changed) == ("campaign", ("owner_id", "owner_assigned_at"))
+            assert event.before == {"owner_id": None, "owner_assigned_at": None}
+            assert (headers["ce_subject"], headers["ce_actorid"]) == (str(row.id), str(office.manager_id))
+            assert headers.keys() >= {"ce_id", "ce_source", "ce_time", "ce_correlationid", "content-type"}
 
 
 async def test_two_distributions_at_once_together_are_as_fair_as_one(office: Office) -> None:

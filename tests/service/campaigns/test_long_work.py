@@ -69,6 +69,33 @@ async def test_more_than_a_thousand_are_handed_out_as_long_work(office: Office) 
     assert (await office.client(office.lan).get(path)).status_code == 404
 
 
+async def test_a_simulation_equals_the_long_run_behind_it(office: Office) -> None:
+    """K4: nothing changed in between, so everybody gets what was shown, across batches, weights and capacities."""
+    campaign = await office.campaign()
+    await office.manager.put(f"{API}/campaigns/{campaign['id']}/distribution", json={"method": "weighted"})
+    await office.staff(
+        campaign["id"],
+        {"employee_id": str(office.lan), "weight": 3},
+        {"employee_id": str(office.minh), "weight": 2, "daily_capacity": 301},
+        {"employee_id": str(office.hoa), "weight": 1, "daily_capacity": 700},
+    )
+    for _ in range(3):
+        await office.add(campaign["id"], await office.customers(750))
+    path = f"{API}/campaigns/{campaign['id']}/distribute"
+    shown = (await office.manager.post(f"{path}/simulation", json={})).json()
+    assert (shown["assigned"], shown["queued"]) == (2_250, 0)
+    address = (await office.manager.post(path, json={})).headers["location"]
+    await _work(office)
+    done: list[dict[str, Any]] = []
+    cursor = ""
+    while cursor is not None:
+        page = (await office.manager.get(f"{address}/items?limit=200{cursor and f'&cursor={cursor}'}")).json()
+        done, cursor = done + page["items"], page["next_cursor"]
+    assert done == shown["items"]
+    counts = Counter(item["employee_id"] for item in done)
+    assert counts[str(office.minh)] == 301
+
+
 async def test_a_selection_is_added_with_an_outcome_for_each_customer(office: Office) -> None:
     """K2: chunks come in any order; rights to each customer are checked when it is added."""
     campaign = await office.campaign(relevant_ids=[str(office.lan)])

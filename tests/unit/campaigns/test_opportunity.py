@@ -101,15 +101,3 @@ def test_several_changes_raise_the_version_once_each(opportunity: Opportunity, c
     assert set(first.changed) == {"value", "probability"}
     assert second.before == {"value": Money(amount=5_000_000)}
     assert opportunity.revise(CAUSE, {"value": None}) == []
-
-
-def test_waiting_takes_the_owner_away_and_tells_it(opportunity: Opportunity) -> None:
-    """K4: nobody free for a leaver's opportunity: it loses its owner, later than it got them."""
-    opportunity.assign_owner(somebody(), NOW, REASON, CAUSE)
-    [event] = opportunity.wait(NOW, {"code": "queued_no_staff"}, CAUSE)
-    assert isinstance(event, OpportunityOwnerAssigned)
-    assert event.state.owner_id is None
-    assert event.state.owner_assigned_at is not None
-    assert event.state.owner_assigned_at > NOW
-    assert opportunity.wait(NOW, {"code": "queued_capacity"}, CAUSE) == []
-    assert opportunity.reason == {"code": "queued_capacity"}
