@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from services.customers.commands.customers import lock_customers
 from services.customers.commands.employees import active_employees
-from services.customers.commands.hand_overs import store_hand_overs
+from services.customers.commands.hand_overs import lock_held, store_hand_overs
 from services.customers.commands.publishing import AuditRow, decision_entry, tell, write_entries
-from services.customers.domain.customer import Customer
+from services.customers.domain.responsibility import Held
 from shared.contracts.campaigns import OpportunityEvent, OpportunityState
 from shared.contracts.events import Cause
 from shared.copies import newest_per_key
@@ -37,7 +36,7 @@ async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelo
     """
     relevant = [(e, e.event.state) for e in envelopes if isinstance(e.event, OpportunityEvent)]
     states = [state for _, state in relevant]
-    customers = await lock_customers(session, {state.customer_id for state in states})
+    customers = await lock_held(session, {state.customer_id for state in states})
     active = await active_employees(session, {state.owner_id for state in states if state.owner_id is not None})
     at = await clock(session)
     decided: list[AuditRow] = []
@@ -69,7 +68,7 @@ async def project_opportunities(session: Session, envelopes: Sequence[Envelope[A
 
 def _follow(
     session: Session,
-    customer: Customer,
+    customer: Held,
     envelope: Envelope[Any],
     state: OpportunityState,
     owner_active: bool,

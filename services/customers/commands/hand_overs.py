@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import inspect
-
-from services.customers.commands.customers import by_hand, lock_customers
+from services.customers.commands.customers import by_hand
 from services.customers.commands.employees import require_active_employees
 from services.customers.commands.publishing import publish
-from services.customers.domain.customer import Customer
+from services.customers.domain.creation import DraftViewer
+from services.customers.domain.responsibility import Held
 from shared.access import may_change, may_see
 from shared.copies import array_text
 from shared.database import Session, clock, run
@@ -32,6 +31,10 @@ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $
 WHERE stored.id = news.id
 """
 
+_VIEWERS = """
+SELECT customer_id, employee_id, cause_kind, cause_id FROM customer_viewer WHERE customer_id = ANY($1::uuid[])
+ORDER BY customer_id, employee_id, cause_kind, cause_id
+"""
 _DROP_VIEWERS = "DELETE FROM customer_viewer WHERE customer_id = ANY($1::uuid[])"
 _ADD_VIEWERS = """
 INSERT INTO customer_viewer (customer_id, employee_id, cause_kind, cause_id)
@@ -70,7 +73,7 @@ async def hand_over(
     earlier batch; a successor takes over whatever the actor sees (A6). Raises InactiveEmployee.
     """
     await require_active_employees(session, employee_ids)
-    customers = await lock_customers(session, customer_ids)
+    customers = await lock_held(session, customer_ids)
     at, cause = await clock(session), by_hand(session)
     outcomes: dict[UUID, HandOver] = {}
     events: list[Any] = []
@@ -90,15 +93,21 @@ async def hand_over(
     return outcomes
 
 
-async def store_hand_overs(session: Session, customers: Iterable[Customer]) -> None:
-    """Write what hand-overs change of locked customers; the objects are no longer the session's then."""
-    touched = [customer for customer in customers if inspect(customer).modified]
+async def lock_held(session: Session, customer_ids: Iterable[UUID]) -> dict[UUID, Held]:
+    """Rows of many customers as plain objects, locked in the order of ids: two batches never wait in a circle."""
+    wanted = sorted(set(customer_ids))
+    rows = await run(session, "SELECT * FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", wanted)
+    viewers: dict[UUID, list[DraftViewer]] = {}
+    for viewer in await run(session, _VIEWERS, wanted):
+        viewers.setdefault(viewer.customer_id, []).append(DraftViewer(*viewer))
+    return {row.id: Held(row.items(), viewers.get(row.id, ())) for row in rows}
+
+
+async def store_hand_overs(session: Session, customers: Iterable[Held]) -> None:
+    """Write what hand-overs changed of held customers."""
+    touched = [customer for customer in customers if customer.changed]
     if not touched:
         return
-    looked_at = [customer for customer in touched if inspect(customer).attrs.viewers.history.has_changes()]
-    dropped = [v for customer in looked_at for v in inspect(customer).attrs.viewers.history.deleted]
-    for one in (*touched, *dropped):
-        session.expunge(one)  # else the flush at the end would write each of them again
     rows = [
         (
             customer.id,
@@ -114,6 +123,7 @@ async def store_hand_overs(session: Session, customers: Iterable[Customer]) -> N
         for customer in touched
     ]
     await run(session, _WRITE, *map(list, zip(*rows, strict=True)))
+    looked_at = [customer for customer in touched if customer.viewers_changed]
     if looked_at:
         viewers = [(v.customer_id, v.employee_id, v.cause_kind, v.cause_id) for one in looked_at for v in one.viewers]
         await run(session, _DROP_VIEWERS, [customer.id for customer in looked_at])
@@ -121,7 +131,7 @@ async def store_hand_overs(session: Session, customers: Iterable[Customer]) -> N
             await run(session, _ADD_VIEWERS, *map(list, zip(*viewers, strict=True)))
 
 
-def _refusal(actor: Actor, customer: Customer | None) -> RapportError | None:
+def _refusal(actor: Actor, customer: Held | None) -> RapportError | None:
     if customer is None or customer.state != "active" or not may_see(actor, customer.manager_id, customer.viewer_ids):
         return NotFound()
     if not may_change(actor, customer.manager_id, customer.viewer_ids):
