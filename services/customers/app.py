@@ -5,17 +5,19 @@ from services.customers.api.assignments import assignments
 from services.customers.api.checking import checking
 from services.customers.api.customers import customers
 from services.customers.api.employees import employees
+from services.customers.api.exports import exports
 from services.customers.api.groups import groups
 from services.customers.api.relationships import relationships
 from services.customers.api.search import search
 from services.customers.api.sectors import sectors
+from services.customers.api.selections import selections
 from services.customers.api.sources import sources
 from services.customers.api.tenant import tenant
 from services.customers.commands.forgetting import forget
 from services.customers.commands.republishing import republish
 from services.customers.jobs import purge_of_customers
 from services.customers.settings import CustomersSettings
-from services.customers.worker import work
+from services.customers.worker import export, work
 from shared.messaging import subscriptions_in
 from shared.service import Service
 
@@ -30,9 +32,11 @@ SERVICE = Service(
         search,
         customers,
         employees,
+        exports,
         groups,
         relationships,
         sectors,
+        selections,
         sources,
         tenant,
     ),
@@ -40,5 +44,5 @@ SERVICE = Service(
     settings=CustomersSettings,
     jobs={"forget": forget, "purge": purge_of_customers},
     republish=republish,
-    workers=(work,),
+    workers=(work, export),
 )

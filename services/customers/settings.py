@@ -9,5 +9,11 @@ class CustomersSettings(Settings):
     reveal_single_per_hour: Positive = 60
     reveal_batch_per_hour: Positive = 5_000
 
+    export_max_rows: Positive = 1_000_000
+    export_file_days: Positive = 7
+    export_attempts: Positive = 3
+    export_lease_seconds: Seconds = 60
+    export_seconds: Seconds = 900
+
     long_work_poll_seconds: Seconds = 0.2
     long_work_pause_seconds: Seconds = 2

@@ -7,12 +7,16 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
-from services.customers.commands.assignments import assign_customers, item_of
+from services.customers.api.choosing import ChoosingRequest
+from services.customers.commands.assignments import assign_customers, begin_assignment, item_of
+from services.customers.commands.long_work import MAX_LISTED
 from services.customers.domain.long_work import LongWork
 from services.customers.queries.assignments import preview_assignment
+from services.customers.queries.filters import matching_ids
 from services.customers.queries.long_work import get_long_work, items_page
-from shared.fields import BulkResult, ItemError, ItemResult, Items, Page, PageQuery, RequestModel, bulk
-from shared.http import ActorDep, SessionDep, WiringDep, json_text, reads, router
+from shared.errors import Invalid
+from shared.fields import MAX_BULK_ITEMS, BulkResult, ItemError, ItemResult, Page, PageQuery, bulk
+from shared.http import ActorDep, SessionDep, WiringDep, accepted, json_text, reads, router
 
 assignments = router("assignments")
 
@@ -24,10 +28,9 @@ def _once(values: list[UUID]) -> list[UUID]:
     return list(dict.fromkeys(values))
 
 
-class AssignmentRequest(RequestModel):
+class AssignmentRequest(ChoosingRequest):
     """Customers, and who becomes responsible for them: evenly where several are named."""
 
-    customer_ids: Items[UUID]
     employee_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_EMPLOYEES), AfterValidator(_once)]
     keep_previous_as_viewer: bool = False
 
@@ -73,12 +76,18 @@ class LongWorkRecord(BaseModel):
         return cls(**fields, error=ItemError(code=work.error) if work.error else None)
 
 
-@assignments.post("/customers/assign")
-async def post_assign(request: AssignmentRequest, session: SessionDep, actor: ActorDep) -> BulkResult[AssignedItem]:
-    """Hand customers over; an outcome for each, in the order of `customer_ids`."""
-    outcomes = await assign_customers(
-        session, actor, request.customer_ids, request.employee_ids, request.keep_previous_as_viewer
-    )
+@assignments.post("/customers/assign", responses={202: {"model": LongWorkRecord}})
+async def post_assign(
+    request: AssignmentRequest, session: SessionDep, actor: ActorDep, response: Response
+) -> BulkResult[AssignedItem] | LongWorkRecord:
+    """Hand customers over: ids at once, an outcome for each in their order; a filter as long work (202)."""
+    chosen = request.chosen(MAX_BULK_ITEMS, "too_many_items")
+    people, keep = request.employee_ids, request.keep_previous_as_viewer
+    if chosen.filter is not None:
+        work = await begin_assignment(session, actor, chosen, people, keep)
+        accepted(response, f"/assignments/{work.id}")
+        return LongWorkRecord.of(work)
+    outcomes = await assign_customers(session, actor, chosen.customer_ids, people, keep)
     return bulk([AssignedItem.model_validate(item_of(index, outcome)) for index, outcome in enumerate(outcomes)])
 
 
@@ -86,9 +95,13 @@ async def post_assign(request: AssignmentRequest, session: SessionDep, actor: Ac
 @reads
 async def post_preview(request: AssignmentRequest, session: SessionDep, actor: ActorDep) -> AssignmentPreview:
     """Who would gain and who would lose sight, writing nothing (A4)."""
-    changes = await preview_assignment(
-        session, actor, request.customer_ids, request.employee_ids, request.keep_previous_as_viewer
-    )
+    chosen = request.chosen(MAX_BULK_ITEMS, "too_many_items")
+    ids = chosen.customer_ids
+    if chosen.filter is not None:
+        ids = await matching_ids(session, actor, chosen.filter, MAX_LISTED + 1)
+        if len(ids) > MAX_LISTED:
+            raise Invalid("selection_too_large")
+    changes = await preview_assignment(session, actor, ids, request.employee_ids, request.keep_previous_as_viewer)
     items = [SightItem(employee_id=employee_id, **vars(change)) for employee_id, change in sorted(changes.items())]
     return AssignmentPreview(items=items)
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from services.customers.commands.employees import require_active_employees
 from services.customers.commands.hand_overs import HandOver, hand_over
-from services.customers.commands.long_work import chunk_of, keep_items
+from services.customers.commands.lists import Chosen, freeze_chosen
+from services.customers.commands.long_work import begin_long_work, chunk_of, keep_items
 from services.customers.domain.long_work import LongWork
 from shared.database import Session
 from shared.identity import Actor
@@ -24,6 +26,23 @@ async def assign_customers(
     """
     outcomes = await hand_over(session, actor, customer_ids, employee_ids, keep_previous_as_viewer)
     return [outcomes[customer_id] for customer_id in customer_ids]
+
+
+async def begin_assignment(
+    session: Session, actor: Actor, chosen: Chosen, employee_ids: Sequence[UUID], keep_previous_as_viewer: bool
+) -> LongWork:
+    """Leave the assignment of what a filter finds now to the worker.
+
+    Raises InactiveEmployee, Invalid `selection_too_large`.
+    """
+    await require_active_employees(session, employee_ids)
+    request = {
+        "employee_ids": [str(employee_id) for employee_id in employee_ids],
+        "keep_previous_as_viewer": keep_previous_as_viewer,
+    }
+    work = await begin_long_work(session, actor, "assignment", request)
+    await freeze_chosen(session, actor, work, chosen)
+    return work
 
 
 async def assign_next(session: Session, work: LongWork, actor: Actor) -> bool:

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.customers.commands.assignments import assign_next
+from services.customers.commands.selections import publish_next
 from services.customers.domain.long_work import LongWork
 from shared import outbox
 from shared.access import actor_of
@@ -12,7 +13,7 @@ from shared.database import Session, clock
 from shared.envelope import Origin
 from shared.errors import RapportError
 
-_STEPS = {"assignment": assign_next}
+_STEPS = {"assignment": assign_next, "selection": publish_next}
 
 
 async def next_work(session: Session) -> UUID | None:

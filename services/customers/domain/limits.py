@@ -8,3 +8,10 @@ class RevealLimits(Protocol):
 
     reveal_single_per_hour: int
     reveal_batch_per_hour: int
+
+
+class ExportLimits(Protocol):
+    """How large exports may become, and how long their files stay (M14)."""
+
+    export_max_rows: int
+    export_file_days: int

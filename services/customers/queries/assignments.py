@@ -15,6 +15,9 @@ SELECT id, manager_id, viewer_ids,
 FROM customer WHERE id = ANY($1::uuid[]) AND state = 'active' ORDER BY id
 """
 
+MAX_NAMED = 1_000
+"""Customers listed by id in one employee's part of a preview."""
+
 
 @dataclass
 class SightChange:
@@ -23,6 +26,11 @@ class SightChange:
     gains: int = 0
     loses: int = 0
     customer_ids: list[UUID] = field(default_factory=list)
+
+    def names(self, customer_id: UUID) -> None:
+        """One more customer, as far as they are listed."""
+        if len(self.customer_ids) < MAX_NAMED:
+            self.customer_ids.append(customer_id)
 
 
 async def preview_assignment(
@@ -33,6 +41,8 @@ async def preview_assignment(
     keep_previous_as_viewer: bool,
 ) -> dict[UUID, SightChange]:
     """Who would gain or lose sight, by employee, if the assignment were made now; nothing is written.
+
+    Each employee's counts are complete, their list of customers ends at a thousand.
 
     Sight by name only, as responsible person or viewer: superiors follow their people. Customers that
     the actor may not change take no part, as in the assignment itself.
@@ -48,8 +58,8 @@ async def preview_assignment(
             continue
         if employee_id not in viewer_ids:
             changes[employee_id].gains += 1
-            changes[employee_id].customer_ids.append(customer_id)
+            changes[employee_id].names(customer_id)
         if manager_id is not None and not keep_previous_as_viewer and manager_id not in by_opportunity:
             changes[manager_id].loses += 1
-            changes[manager_id].customer_ids.append(customer_id)
+            changes[manager_id].names(customer_id)
     return dict(changes)

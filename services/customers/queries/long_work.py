@@ -1,22 +1,46 @@
 """Reading how long work goes: for who asked for it, nobody else (R1)."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import func, select
 
 from services.customers.domain.long_work import LongWork, WorkKind
 from shared.cursors import Cursors
-from shared.database import Session, run
+from shared.database import Session, clock, run
 from shared.errors import Invalid, NotFound
 from shared.identity import Actor
 
 
 async def get_long_work(session: Session, actor: Actor, kind: WorkKind, work_id: UUID) -> LongWork:
-    """One piece of the actor's own long work. Raises NotFound."""
+    """One piece of the actor's own long work, until it expires. Raises NotFound."""
     work = await session.get(LongWork, work_id)
     if work is None or work.kind != kind or (work.asked_by.kind, work.asked_by.id) != (actor.kind, actor.id):
         raise NotFound
+    if work.expires_at is not None and work.expires_at <= await clock(session):
+        raise NotFound
     return work
+
+
+async def list_long_work(
+    session: Session, cursors: Cursors, actor: Actor, kind: WorkKind, limit: int, cursor: str | None
+) -> tuple[Sequence[LongWork], str | None]:
+    """A page of the actor's own work that has not expired, newest first. Raises Invalid `bad_cursor`."""
+    query = ["long-work", kind, actor.id]
+    position = cursors.read(query, cursor)
+    statement = (
+        select(LongWork)
+        .where(LongWork.kind == kind, LongWork.actor["id"].astext == actor.id)
+        .where(LongWork.actor["kind"].astext == actor.kind, LongWork.expires_at > func.clock_timestamp())
+        .order_by(LongWork.id.desc())
+        .limit(limit + 1)
+    )
+    if position is not None:
+        statement = statement.where(LongWork.id < UUID(position[0]))
+    works = (await session.scalars(statement)).all()
+    more = cursors.make(query, [str(works[limit - 1].id)]) if len(works) > limit else None
+    return works[:limit], more
 
 
 async def items_page(session: Session, cursors: Cursors, work: LongWork, limit: int, cursor: str | None) -> str:

@@ -7,7 +7,6 @@ Writing takes some 10 µs a cell: callers in an event loop run it in a thread.
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
@@ -19,21 +18,14 @@ from xlsxwriter.worksheet import Worksheet
 from services.imports.spreadsheets.annotations import Annotation, annotation_headers, is_annotation
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.wording import TemplateWords, template_words
+from shared.spreadsheets import TEXT_ONLY, guard_formula
 
 FileFormat = Literal["xlsx", "csv"]
 
-_FORMULA_LIKE = re.compile(r"'*[=+\-@\t\r]")
 _COLUMN_CHARACTERS = 22
 _NOTE_CHARACTERS = 90
 # Equal content gives equal bytes, so that a file can be compared by its hash.
 _CREATED = datetime(2026, 1, 1)
-# Without these, texts that look like formulas, links or numbers would become them.
-_TEXT_ONLY = {
-    "constant_memory": True,
-    "strings_to_formulas": False,
-    "strings_to_numbers": False,
-    "strings_to_urls": False,
-}
 
 
 class TemplateField(Protocol):
@@ -99,15 +91,6 @@ def write_template(
     return workbook.content
 
 
-def guard_formula(text: str) -> str:
-    """A cell of a .csv that no spreadsheet takes for a formula (M14).
-
-    A text that begins with ' before such a character gets one more, so that reading takes back
-    exactly what writing gave.
-    """
-    return f"'{text}" if _FORMULA_LIKE.match(text) else text
-
-
 def _explain(
     workbook: "_Workbook",
     fields: Sequence[TemplateField],
@@ -136,7 +119,7 @@ class _Workbook:
     def __init__(self) -> None:
         self.content = b""
         self._target = io.BytesIO()
-        self._book = xlsxwriter.Workbook(self._target, _TEXT_ONLY)
+        self._book = xlsxwriter.Workbook(self._target, TEXT_ONLY)
         self._book.set_properties({"created": _CREATED})
         self.text_format: Format = self._book.add_format({"num_format": "@"})
         self._header_format: Format = self._book.add_format({"bold": True, "num_format": "@"})

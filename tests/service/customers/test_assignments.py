@@ -188,3 +188,47 @@ async def test_work_of_somebody_who_left_ends(team: Team, monkeypatch: Any) -> N
     await team.admin.post(f"/api/v1/employees/{team.ids['an']}/activate")
     ended = (await boss.get(answer.headers["location"])).json()
     assert (ended["state"], ended["error"]) == ("failed", {"code": "inactive_employee"})
+
+
+async def test_a_whole_filter_is_handed_over_step_by_step(team: Team, monkeypatch: Any) -> None:
+    """A1, R2: what the filter finds when asked, evenly over several people across steps; 202, then item by item."""
+    monkeypatch.setattr("services.customers.commands.long_work.CHUNK", 2)
+    ids = await some(team, "binh", 5, company_name="Cá Vàng")
+    await some(team, "dung", 1, company_name="Cá Vàng")
+    chosen = {"field": "company_name", "op": "eq", "value": "ca vang"}
+    people = [str(team.ids["chi"]), str(team.ids["dung"])]
+    answer = await team.an.post(ASSIGN, json={"filter": chosen, "employee_ids": people})
+    work = answer.headers["location"]
+    assert (answer.status_code, answer.json()["state"], answer.json()["total"]) == (202, "running", 5)
+    await some(team, "binh", 1, company_name="Cá Vàng")
+    await team.an.put(f"/api/v1/customers/{ids[1]}/manager", json={"employee_id": str(team.ids["dung"])})
+    await finish(team)
+    done = (await team.an.get(work)).json()
+    assert (done["state"], done["done"], done["failed"]) == ("finished", 4, 1)
+    items = (await team.an.get(f"{work}/items", params={"limit": 2})).json()
+    rest = (await team.an.get(f"{work}/items", params={"cursor": items["next_cursor"]})).json()
+    listed = items["items"] + rest["items"]
+    assert [item["id"] for item in listed] == ids
+    assert [item["status"] for item in listed] == ["updated", "failed", "updated", "updated", "updated"]
+    assert listed[1]["error"] == {"code": "not_found"}, "an lost sight of it before its turn"
+    chi, dung = team.ids["chi"], team.ids["dung"]
+    assert await managers(team, ids) == [chi, dung, dung, chi, dung]
+    [told, *_] = await team.harness.told_with_headers(CustomerManagerChanged)
+    assert told[0]["ce_actorid"] == str(team.ids["an"])
+
+
+async def test_a_filter_is_checked_and_bounded_when_it_is_asked(team: Team, monkeypatch: Any) -> None:
+    """Unknown fields have a pointer; ids and filter exclude each other; more than the limit is refused at once."""
+    people = {"employee_ids": [str(team.ids["chi"])]}
+    await some(team, "binh", 3)
+    unknown = await team.an.post(ASSIGN, json={"filter": {"field": "shoe", "op": "eq", "value": 1}, **people})
+    both = await team.an.post(ASSIGN, json={"filter": {"and": []}, "customer_ids": [str(uuid4())], **people})
+    neither = await team.an.post(ASSIGN, json=people)
+    assert [answer.status_code for answer in (unknown, both, neither)] == [422] * 3
+    assert unknown.json()["errors"][0]["pointer"] == "/filter/field"
+    monkeypatch.setattr("services.customers.commands.lists.freeze_chosen.__defaults__", (2,))
+    many = await team.an.post(ASSIGN, json={"filter": {"and": []}, **people})
+    assert (many.status_code, many.json()["code"]) == (422, "selection_too_large")
+    assert await team.harness.sql("SELECT 1 FROM long_work") == []
+    preview = (await team.an.post(f"{ASSIGN}/preview", json={"filter": {"and": []}, **people})).json()["items"]
+    assert [(item["gains"], item["loses"]) for item in preview] in ([(3, 0), (0, 3)], [(0, 3), (3, 0)])

@@ -1,0 +1,146 @@
+"""`/exports`: lists of customers as files (M14, K6)."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from services.customers.api.assignments import LongWorkRecord
+from services.customers.api.choosing import ChoosingRequest
+from services.customers.commands.exports import audit_export, begin_export
+from services.customers.commands.lists import Chosen
+from services.customers.domain.limits import ExportLimits
+from services.customers.domain.long_work import LongWork
+from services.customers.queries.long_work import get_long_work, list_long_work
+from shared.contracts.customer_fields import CUSTOMER_FIELDS
+from shared.database import Database, run
+from shared.errors import Conflict
+from shared.fields import Page, PageQuery
+from shared.http import ActorDep, SessionDep, WiringDep, accepted, router
+from shared.identity import DOWNLOAD
+from shared.wording import language_of
+
+exports = router("exports")
+
+_MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class ExportRequest(ChoosingRequest):
+    """What to export: ids or a filter, of a whole campaign where `campaign_id` is given; all columns by default."""
+
+    columns: Annotated[list[str], Field(min_length=1, max_length=100)] | None = None
+    format: Literal["xlsx", "csv"] = "xlsx"
+    campaign_id: UUID | None = None
+
+
+class ExportRecord(LongWorkRecord):
+    """An export: `total` rows of the file, `left_out` customers that its maker does not see."""
+
+    left_out: int
+    columns: list[str]
+    format: Literal["xlsx", "csv"]
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, work: LongWork) -> "ExportRecord":
+        """An export as an answer."""
+        asked = work.request
+        return cls(
+            **vars(LongWorkRecord.of(work)),
+            left_out=work.left_out,
+            columns=asked["columns"],
+            format=asked["format"],
+            expires_at=work.expires_at,
+        )
+
+
+async def _limits(wiring: WiringDep) -> object:
+    return wiring.settings
+
+
+async def _language(accept_language: Annotated[str | None, Header()] = None) -> str:
+    return language_of(accept_language)
+
+
+ExportLimitsDep = Annotated[ExportLimits, Depends(_limits)]
+LanguageDep = Annotated[str, Depends(_language)]
+
+
+@exports.get("/exports/columns")
+async def get_columns(language: LanguageDep) -> Page[dict[str, Any]]:
+    """The columns that an export may have, with their headings in your language."""
+    return Page(items=[{"field": field.field, "label": field.label(language)} for field in CUSTOMER_FIELDS])
+
+
+@exports.post("/exports", status_code=202)
+async def post_export(
+    request: ExportRequest,
+    session: SessionDep,
+    actor: ActorDep,
+    limits: ExportLimitsDep,
+    language: LanguageDep,
+    response: Response,
+) -> ExportRecord:
+    """Have a file made of customers you see; needs `customers:download`."""
+    actor.require(DOWNLOAD)
+    chosen = Chosen()
+    if request.campaign_id is None or request.filter is not None or request.customer_ids is not None:
+        chosen = request.chosen(limits.export_max_rows, "selection_too_large")
+    work = await begin_export(
+        session, actor, chosen, request.columns, request.format, language, limits, request.campaign_id
+    )
+    accepted(response, f"/exports/{work.id}")
+    return ExportRecord.of(work)
+
+
+@exports.get("/exports")
+async def get_exports(
+    query: Annotated[PageQuery, Query()], session: SessionDep, actor: ActorDep, wiring: WiringDep
+) -> Page[ExportRecord]:
+    """Your exports whose files are still there, newest first."""
+    works, cursor = await list_long_work(session, wiring.cursors, actor, "export", query.limit, query.cursor)
+    return Page(items=[ExportRecord.of(work) for work in works], next_cursor=cursor)
+
+
+@exports.get("/exports/{export_id}")
+async def get_export(export_id: UUID, session: SessionDep, actor: ActorDep) -> ExportRecord:
+    """An export of yours."""
+    return ExportRecord.of(await get_long_work(session, actor, "export", export_id))
+
+
+@exports.get("/exports/{export_id}/file", response_class=StreamingResponse)
+async def get_file(export_id: UUID, session: SessionDep, actor: ActorDep, wiring: WiringDep) -> StreamingResponse:
+    """The file; the right to download is asked again."""
+    work = await get_long_work(session, actor, "export", export_id)
+    actor.require(DOWNLOAD)
+    if work.state != "finished":
+        raise Conflict("wrong_state")
+    await audit_export(session, actor, "download", work)  # one statement, so it needs no transaction of this GET
+    name = f"customers-{work.created_at:%Y%m%d-%H%M%S}.{work.request['format']}"
+    return StreamingResponse(
+        _parts(wiring.database, export_id),
+        media_type=_MEDIA_TYPES[work.request["format"]],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _parts(database: Database, export_id: UUID) -> AsyncIterator[bytes]:
+    """The file part by part; a reader that is slow holds no connection meanwhile."""
+    part = 0
+    while True:
+        async with database.reading() as session:
+            found = await run(
+                session, "SELECT content FROM export_part WHERE export_id = $1 AND part = $2", export_id, part
+            )
+        content = found.scalar_one_or_none()
+        if content is None:
+            return
+        yield content
+        part += 1

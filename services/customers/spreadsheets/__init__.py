@@ -1,0 +1,1 @@
+"""Files of customers for people, written in processes of their own."""
