@@ -135,10 +135,17 @@ def create_app(wiring: Wiring, routers: Sequence[APIRouter], title: str, descrip
     return app
 
 
-# Never called: `arguments` hands these over. As dependencies they are known to FastAPI, which would otherwise
-# look for them in the request.
-async def _handed_over() -> None:
-    raise NotImplementedError
+# A route is handed these by `arguments`; FastAPI calls them only for what a dependency of ours depends on.
+async def _session(request: Request) -> Session:
+    return request.state.session
+
+
+async def _actor(request: Request) -> Actor:
+    return request.state.actor
+
+
+async def _wiring(request: Request) -> Wiring:
+    return request.app.state.wiring
 
 
 async def _if_match(
@@ -152,9 +159,9 @@ async def _if_match(
     return int(match.group(1))
 
 
-SessionDep = Annotated[Session, Depends(_handed_over)]
-ActorDep = Annotated[Actor, Depends(_handed_over)]
-WiringDep = Annotated[Wiring, Depends(_handed_over)]
+SessionDep = Annotated[Session, Depends(_session)]
+ActorDep = Annotated[Actor, Depends(_actor)]
+WiringDep = Annotated[Wiring, Depends(_wiring)]
 IfMatch = Annotated[int | None, Depends(_if_match)]
 
 _SOURCES: dict[Any, Callable[[Request], Any]] = {

@@ -5,6 +5,7 @@ from services.customers.api.assignments import assignments
 from services.customers.api.checking import checking
 from services.customers.api.customers import customers
 from services.customers.api.employees import employees
+from services.customers.api.erasures import erasures
 from services.customers.api.exports import exports
 from services.customers.api.groups import groups
 from services.customers.api.relationships import relationships
@@ -32,6 +33,7 @@ SERVICE = Service(
         search,
         customers,
         employees,
+        erasures,
         exports,
         groups,
         relationships,

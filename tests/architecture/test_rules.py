@@ -9,12 +9,12 @@ import pytest
 from tests.architecture.source import sources
 
 CLAIMED = {
-    "customers": ["C1", "C2", "C3", "C4", "C5", "C6", "P5"],
-    "access": ["A1", "A2", "A3", "A4", "A5", "A6", "R1", "R2"],
+    "customers": ["C1", "C2", "C3", "C4", "C5", "C6", "C8", "P5"],
+    "access": ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "R1", "R2", "R3"],
     "interactions": ["I1", "I2", "I3", "I5", "I6", "I7", "I9", "I10", "I11", "I12", "I13", "I14"],
     "last contact": ["L1", "L2", "L3", "L6", "L7"],
-    "imports": ["M1", "M2", "M3", "M4", "M5", "M7", "M8", "M9"],
-    "campaigns": ["K1", "K2", "K3", "K4", "K5", "K7"],
+    "imports": ["M1", "M2", "M3", "M4", "M5", "M7", "M8", "M9", "M14"],
+    "campaigns": ["K1", "K2", "K3", "K4", "K5", "K6", "K7"],
 }
 RULES = [rule for rules in CLAIMED.values() for rule in rules]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Response
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
@@ -61,8 +61,8 @@ class ExportRecord(LongWorkRecord):
         )
 
 
-async def _limits(wiring: WiringDep) -> object:
-    return wiring.settings
+async def _limits(request: Request) -> object:
+    return request.app.state.wiring.settings
 
 
 async def _language(accept_language: Annotated[str | None, Header()] = None) -> str:

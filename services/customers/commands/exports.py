@@ -15,7 +15,7 @@ import msgspec
 from services.customers.commands.customers import by_hand
 from services.customers.commands.lists import Chosen, freeze_chosen
 from services.customers.commands.long_work import begin_long_work
-from services.customers.commands.publishing import write_entries
+from services.customers.commands.publishing import file_entry, write_entries
 from services.customers.domain.filters import All, Node, OpportunityTest, named_campaigns
 from services.customers.domain.limits import ExportLimits
 from services.customers.domain.long_work import LongWork
@@ -110,8 +110,7 @@ async def audit_export(session: Session, actor: Actor, what: str, work: LongWork
     said = {"id": str(work.id), **work.request, "total": work.total, "left_out": work.left_out}
     changes = msgspec.json.encode({what: {"old": None, "new": said}}).decode()
     cause = by_hand(session)
-    entry = (None, actor.employee_id, actor.kind, actor.id, cause.kind, cause.id, None, changes, "applied", None)
-    await write_entries(session, [entry])
+    await write_entries(session, [file_entry(actor, changes, cause)])
 
 
 async def claim_export(session: Session, lease_seconds: float) -> Claim | None:

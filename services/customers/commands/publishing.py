@@ -100,6 +100,18 @@ def reveal_entry(actor: Actor, customer_id: UUID, phone: str, cause: Cause) -> A
     return customer_id, None, None, actor.kind, actor.id, cause.kind, cause.id, None, changes, "applied", None
 
 
+def erasure_entry(actor: Actor, customer_id: UUID, event_id: str, cause: Cause) -> AuditRow:
+    """Somebody erased the customer; there is nothing to show of it (C8)."""
+    event = UUID(event_id)
+    return customer_id, None, None, actor.kind, actor.id, cause.kind, cause.id, event, "{}", "erased", None
+
+
+def file_entry(actor: Actor, changes: str, cause: Cause) -> AuditRow:
+    """An employee had a file made, or took it (M14)."""
+    employee_id = actor.employee_id
+    return None, employee_id, None, actor.kind, actor.id, cause.kind, cause.id, None, changes, "applied", None
+
+
 def _entry(event: StateEvent[Any], actor: Actor, event_id: str, outcome: str, decision: str | None) -> AuditRow:
     return (
         event.state.id if isinstance(event, CustomerEvent) else None,

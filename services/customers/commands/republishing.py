@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from services.customers.commands.erasures import tell_erased
 from services.customers.domain.classification import ITEM_EVENTS, ClassificationItem
 from services.customers.domain.customer import Customer
 from services.customers.domain.employee import Employee
@@ -14,7 +15,7 @@ from shared.contracts.classification import CLASSIFICATION, RelationshipChanged
 from shared.contracts.customers import CUSTOMERS, CustomerUpdated
 from shared.contracts.directory import DIRECTORY, EmployeeChanged
 from shared.contracts.events import Cause, Topic
-from shared.database import Session
+from shared.database import Session, run
 from shared.envelope import Origin
 
 BATCH = 500
@@ -33,7 +34,7 @@ _EVENTS: dict[type[Any], type[Any]] = {
 
 async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
     """Tell every aggregate of a topic again; answers how many."""
-    count = 0
+    count = await _erasures(session, raise_version) if topic is CUSTOMERS else 0
     for kind in _SOURCES[topic.name]:
         last: UUID | None = None
         while True:
@@ -48,6 +49,16 @@ async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
             count, last = count + len(batch), batch[-1].id
             session.expunge_all()
     return count
+
+
+async def _erasures(session: Session, raise_version: bool) -> int:
+    """Erased customers again: whoever builds a copy anew must not keep them (C8)."""
+    if raise_version:
+        await run(session, "UPDATE erasure SET erased_version = erased_version + 1")
+    found = await run(session, "SELECT customer_id, erased_version FROM erasure ORDER BY customer_id FOR UPDATE")
+    for customer_id, version in found:
+        tell_erased(session, customer_id, version, Cause(kind="system", id="republish"), Origin(replayed=True))
+    return len(found)
 
 
 def _again(one: Any, raise_version: bool) -> Any:

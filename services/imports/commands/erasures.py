@@ -11,6 +11,7 @@ from shared import outbox
 from shared.contracts.customers import CustomerErased
 from shared.contracts.work import ErasureCompleted
 from shared.database import Session, clock, run
+from shared.erasing import forget_mechanisms
 
 # A preview that was not confirmed must not write an erased customer again.
 _BLANK = """
@@ -29,6 +30,7 @@ async def forget_customers(session: Session, erased: Sequence[CustomerErased]) -
     jobs = await _lock_imports_of(session, ids)
     open_ids = [job.id for job in jobs if job.state in OPEN]
     await run(session, _BLANK, ids, open_ids)
+    await forget_mechanisms(session, ids)  # rows that were confirmed and not sent yet name the person, too
     await run(session, "DELETE FROM customer_record WHERE id = ANY($1::uuid[])", ids)
     for job in jobs:
         if job.state == "ready":

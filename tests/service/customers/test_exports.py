@@ -222,9 +222,9 @@ async def test_what_was_exported_and_uploaded_again_is_unchanged(team: Team, mak
     group_ids = [uuid4() for _ in groups]
     for group_id, (code, name) in zip(group_ids, groups, strict=True):
         await team.harness.sql(
-            "INSERT INTO classification_item (id, kind, code, name, name_folded, state, version)"
-            " VALUES ($1, 'group', $2, $3, lower($3), 'active', 1)",
-            group_id, code, name,
+            "INSERT INTO classification_item (id, kind, code, name, name_folded, parent_id, state, version)"
+            " VALUES ($1, 'group', $2, $3, lower($3), $4, 'active', 1)",
+            group_id, code, name, group_ids[0] if code == "TRUNG-2" else None,
         )  # fmt: skip
     referrer = await team.create(team.binh, name="Người giới thiệu")
     for number, extra in enumerate(
