@@ -18,7 +18,7 @@ class ChoosingRequest(RequestModel):
     def chosen(self, most_ids: int, code: str) -> Chosen:
         """What was chosen. Raises Invalid: neither or both, more ids than `most_ids` (with `code`), a bad filter."""
         if (self.customer_ids is None) == (self.filter is None):
-            raise Invalid.at("/customer_ids", "required", "customer_ids or filter, one of them")
+            raise Invalid.at("/customer_ids", detail="customer_ids or filter, one of them")
         if self.filter is not None:
             return Chosen(filter=parse_filter(self.filter))
         ids = self.customer_ids or []

@@ -48,7 +48,7 @@ def export_fields(names: Sequence[str] | None) -> list[CustomerField]:
     wanted = dict.fromkeys(["customer_id", *(names if names is not None else BY_NAME)])
     for index, name in enumerate(names or ()):
         if name not in BY_NAME:
-            raise Invalid.at(f"/columns/{index}", "unknown_field", "no such column")
+            raise Invalid.at(f"/columns/{index}", detail="no such column")
     return [BY_NAME[name] for name in wanted]
 
 
