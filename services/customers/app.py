@@ -24,7 +24,7 @@ from shared.service import Service
 
 SERVICE = Service(
     name="customers",
-    title="Rapport customers",
+    title="Rapport: customers",
     description="Customer records, their classification, responsible persons and viewers; employees; audit trail.",
     package="services.customers",
     routers=(

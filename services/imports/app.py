@@ -33,7 +33,7 @@ async def expire(database: Database, settings: Settings, _: date) -> Mapping[str
 
 SERVICE = Service(
     name="imports",
-    title="Rapport imports",
+    title="Rapport: imports",
     description="Files of customers: upload, mapping, preview, confirm, result.",
     package="services.imports",
     routers=[

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from shared.documents.openapi_components import HEADERS, PARAMETERS, SCHEMAS, SECURITY, problem_responses
+from shared.documents.operations import operation_name
 from shared.documents.prose import for_strangers, summary_and_rest
 from shared.documents.text import as_yaml
 from shared.http import PREFIX, accepted, created, customer_version, etag
@@ -53,12 +54,12 @@ def openapi_document(service: "Service") -> str:
 
 
 def openapi_of(service: "Service") -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a service. Operations are called like the functions behind them."""
+    """The OpenAPI 3.1 document of a service. Operations are named by method and path."""
     app = FastAPI(
         title=service.title,
         description=f"{service.description}\n\n{_MANNERS}",
         version="1",
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=operation_name,
     )
     for router in service.routers:
         app.include_router(router, prefix=PREFIX)

@@ -10,6 +10,6 @@ async def test_a_service_serves_the_document_that_is_checked_in(make_harness: Ma
     assert answer.status_code == 200
     document = answer.json()
     made = document["paths"]["/api/v1/imports"]["post"]
-    assert made["operationId"] == "post_import"
+    assert made["operationId"] == "create_import"
     assert "links" in made["responses"]["201"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
