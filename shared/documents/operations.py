@@ -16,7 +16,7 @@ _VERBS = {"simulation": "simulate"}
 
 def operation_name(route: APIRoute) -> str:
     """The name of a route's operation."""
-    return named(sorted(route.methods)[0], route.path_format)
+    return named(min(route.methods or {"GET"}), route.path_format)
 
 
 def named(method: str, path: str) -> str:
