@@ -20,7 +20,7 @@ from services.campaigns.queries.automations import (
     runs_listing,
 )
 from services.campaigns.queries.pages import CreatedSort, page
-from shared.fields import Name, Page, PageQuery, RequestModel
+from shared.fields import Code, Name, Page, PageQuery, RequestModel
 from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, created, etag, json_text, reads, router
 from shared.identity import Actor
 
@@ -70,11 +70,11 @@ class SetRelationshipItem(RequestModel):
 
 
 class CreateTaskItem(RequestModel):
-    """Make a task for whoever is responsible for the customer when it is made."""
+    """Make a task for whoever is responsible for the customer when it is made; `type` is a code such as MEETING."""
 
     kind: Literal["create_task"]
     title: Name
-    type: Annotated[Name, Field(max_length=50)]
+    type: Code
 
 
 ActionItem = Annotated[
