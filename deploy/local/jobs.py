@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 from deploy.local.settings import PROJECT, SERVICES
 
-MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86_400
 FIRST_RUN_SECONDS = 300  # At the latest: an hourly job leaves the start alone, but does not wait an hour.
 RETRY_SECONDS = 60  # A job that failed may only have come too early: contacts lag, a database restarts.
 JOB_TIMEOUT_SECONDS = 600
@@ -46,6 +46,7 @@ Start: TypeAlias = Callable[[Job], RunningJob]
 JOBS = (
     Job("campaigns", "distribute-waiting", MINUTE_SECONDS),
     Job("customers", "forget", HOUR_SECONDS),
+    Job("customers", "recount-purchases", DAY_SECONDS),
     Job("interactions", "reconcile", HOUR_SECONDS),
     Job("imports", "expire", HOUR_SECONDS),
     *(Job(service, "purge", HOUR_SECONDS) for service in SERVICES),

@@ -15,6 +15,7 @@ from services.customers.api.selections import selections
 from services.customers.api.sources import sources
 from services.customers.api.tenant import tenant
 from services.customers.commands.forgetting import forget
+from services.customers.commands.purchase_check import recount_purchases
 from services.customers.commands.republishing import republish
 from services.customers.jobs import purge_of_customers
 from services.customers.settings import CustomersSettings
@@ -44,7 +45,7 @@ SERVICE = Service(
     ),
     subscriptions=subscriptions_in(consumers),
     settings=CustomersSettings,
-    jobs={"forget": forget, "purge": purge_of_customers},
+    jobs={"forget": forget, "purge": purge_of_customers, "recount-purchases": recount_purchases},
     republish=republish,
     workers=(work, export),
 )

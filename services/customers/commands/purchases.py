@@ -18,7 +18,7 @@ LIFETIME_CURRENCY = "VND"
 """Amounts compare within one currency only; lifetime values are in this one."""
 
 
-def _lifetime(row: str) -> str:
+def lifetime_of(row: str) -> str:
     """What a row of `document` adds to its customer's lifetime values: revenue, orders, value purchased."""
     counts = f"{row}.purchased AND {row}.currency = '{LIFETIME_CURRENCY}'"
     sales = f"{row}.purchased AND {row}.order_type = 'sales'"
@@ -47,10 +47,10 @@ WITH written AS (
     RETURNING old AS before, new AS after
 ),
 moved AS (
-    SELECT (after).customer_id, {_lifetime("(after)")} FROM written
+    SELECT (after).customer_id, {lifetime_of("(after)")} FROM written
     UNION ALL
     SELECT customer_id, -revenue, -orders, -purchased
-    FROM (SELECT (before).customer_id, {_lifetime("(before)")} FROM written WHERE (before).id IS NOT NULL) AS was
+    FROM (SELECT (before).customer_id, {lifetime_of("(before)")} FROM written WHERE (before).id IS NOT NULL) AS was
 ),
 gained AS (
     SELECT customer_id, sum(revenue)::bigint AS revenue, sum(orders)::int AS orders, sum(purchased)::bigint AS purchased

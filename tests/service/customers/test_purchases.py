@@ -1,11 +1,13 @@
 """Orders of other services' making: what they add up to for a customer, and the tables that filters read."""
 
 import asyncio
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from services.customers.commands.purchase_check import recount_purchases
 from shared.contracts.events import Money
 from shared.envelope import new_id
 from tests.service.customers.conftest import Team
@@ -34,6 +36,18 @@ async def test_lifetime_values_are_purchased_sales_minus_returns(team: Team):
         document(customer_id, amount=80, kind="quotation", order_type=None),
     )
     assert await lifetime(team, customer_id) == (3_700, 2, 5_740)
+
+
+async def test_a_customer_shows_what_was_purchased_for_life(team: Team):
+    """P3: in the record and in lists; the customer's version does not move."""
+    created = await team.create(team.binh)
+    await team.harness.deliver(document(UUID(str(created["id"])), amount=3_000))
+    answer = await team.binh.get(f"/api/v1/customers/{created['id']}")
+    listed = (await team.binh.get("/api/v1/customers")).json()["items"][0]
+    for shown in (answer.json(), listed):
+        assert (shown["total_revenue"], shown["order_count"]) == ({"amount": 3_000, "currency": "VND"}, 1)
+        assert shown["version"] == created["version"]
+    assert answer.headers["etag"] == f'"{created["version"]}"'
 
 
 async def test_a_document_counts_once_whatever_is_told_again_or_late(team: Team):
@@ -95,6 +109,17 @@ async def test_orders_of_one_customer_may_arrive_at_once(team: Team):
     customer_id = UUID(str((await team.create(team.binh))["id"]))
     await asyncio.gather(*(team.harness.deliver(document(customer_id, amount=n)) for n in range(1, 21)))
     assert await lifetime(team, customer_id) == (210, 20, 210)
+
+
+async def test_values_that_drifted_are_added_up_anew(team: Team):
+    """P3: whatever a fault has changed comes back from the documents; what is right is left alone."""
+    first, second = [UUID(str((await team.create(team.binh))["id"])) for _ in range(2)]
+    await team.harness.deliver(document(first, amount=5), document(first, amount=7), document(second, status="draft"))
+    check = (team.harness.database, team.harness.settings, date(2026, 11, 2))
+    assert await recount_purchases(*check) == {"checked": 1, "repaired": 0}
+    await team.harness.sql("UPDATE customer_contact SET total_revenue = 1, order_count = 9, purchased_value = 0")
+    assert await recount_purchases(*check) == {"checked": 2, "repaired": 2}
+    assert [await lifetime(team, one) for one in (first, second)] == [(12, 2, 12), (0, 0, 0)]
 
 
 async def test_lines_follow_their_order_and_name_the_products(team: Team):
