@@ -70,18 +70,18 @@ def consumer_lingers_before_offsets(seconds: int) -> None:
 
 
 def relay_dies_before_send(number: int) -> None:
-    """The `number`-th event is next, nothing of it has left."""
-    from aiokafka import AIOKafkaProducer
+    """A batch of events is read, and nothing of it has left."""
+    from shared import relay
 
-    send, events = AIOKafkaProducer.send, count(1)
+    send, batches = relay._send, count(1)
 
     @wraps(send)
-    async def dying(self: Any, *arguments: Any, **options: Any) -> Any:
-        if next(events) == number:
+    async def dying(producer: Any, rows: Sequence[Any]) -> list[Any]:
+        if next(batches) == number:
             die()
-        return await send(self, *arguments, **options)
+        return await send(producer, rows)
 
-    AIOKafkaProducer.send = dying
+    relay._send = dying
 
 
 def relay_dies_before_delete(number: int) -> None:

@@ -79,7 +79,8 @@ class Runs:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prove the named safeguards. Answers the status to end with."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped in good order
+    for number in (signal.SIGTERM, signal.SIGINT):  # so that what runs is stopped in good order, also in the background
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     wanted = _parser().parse_args(arguments)
     unknown = set(wanted.names) - {safeguard.name for safeguard in SAFEGUARDS}
     if unknown:

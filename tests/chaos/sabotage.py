@@ -35,6 +35,7 @@ FAULTS: dict[str, Callable[[int], None]] = {
         switches.relay_without_leader,
         switches.relay_without_takeover_wait,
         switches.relay_deletes_before_it_sends,
+        switches.relay_gives_up,
         switches.relay_passes_over_what_was_refused,
         switches.relay_gives_new_ids,
         switches.facts_are_always_new,

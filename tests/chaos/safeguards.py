@@ -170,6 +170,17 @@ SAFEGUARDS = (
                 "the event left the outbox, and no broker has it",
             ),
             Proof(
+                f"{KILLS}test_changes_survive_their_relay[relay_dies_before_send:3]",
+                "has not heard of the last change|versions on the topic",
+            ),
+        ),
+    ),
+    Safeguard(
+        "relay-waits-for-the-broker",
+        "however long the broker is away, what happened meanwhile is told",
+        "relay_gives_up",
+        (
+            Proof(
                 f"{OUTAGES}test_kafka_killed_for_twenty_seconds_costs_nothing_and_nobody_is_turned_away",
                 "has not heard of the last change",
             ),

@@ -1,9 +1,14 @@
 """Safeguards, each switched off by a patch: what the tests are worth is seen when they fail without it."""
 
+import contextlib
 from collections.abc import Sequence
 from functools import wraps
 from typing import Any
 from uuid import uuid4
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 
 def inbox_off(_: int) -> None:
@@ -43,8 +48,6 @@ def offsets_before_effects(_: int) -> None:
 
 def offsets_by_the_clock(_: int) -> None:
     """The client commits what it has handed out, every few milliseconds."""
-    from aiokafka import AIOKafkaConsumer
-
     begin = AIOKafkaConsumer.__init__
 
     @wraps(begin)
@@ -126,6 +129,25 @@ def relay_deletes_before_it_sends(_: int) -> None:
     Relay.send_batch = deleting
 
 
+def relay_gives_up(_: int) -> None:
+    """An event that the broker does not take within a second counts as sent."""
+    from shared import kafka, relay
+
+    send = relay._send
+
+    def impatient(settings: Any) -> AIOKafkaProducer:
+        return AIOKafkaProducer(**kafka.connection(settings), acks="all", request_timeout_ms=1000)
+
+    @wraps(send)
+    async def careless(producer: Any, rows: Sequence[Any]) -> list[Any]:
+        with contextlib.suppress(KafkaError):
+            await send(producer, rows)
+        return [None] * len(rows)
+
+    kafka.producer = impatient
+    relay._send = careless
+
+
 def relay_passes_over_what_was_refused(_: int) -> None:
     """What follows a refused event of the same key is done with."""
     from shared import relay
@@ -137,16 +159,15 @@ def relay_passes_over_what_was_refused(_: int) -> None:
 
 def relay_gives_new_ids(_: int) -> None:
     """An event has its id from its sending, and another one when it is sent again."""
-    from shared.relay import Relay
+    from shared import relay
 
-    send_batch = Relay.send_batch
+    send = relay._send
 
-    @wraps(send_batch)
-    async def renaming(self: Any, connection: Any, producer: Any) -> int:
-        sender: Any = _RenamesEvents(producer)
-        return await send_batch(self, connection, sender)
+    @wraps(send)
+    async def renaming(producer: Any, rows: Sequence[Any]) -> list[Any]:
+        return await send(producer, [_renamed(row) for row in rows])
 
-    Relay.send_batch = renaming
+    relay._send = renaming
 
 
 def facts_are_always_new(_: int) -> None:
@@ -184,12 +205,7 @@ class _DeletesFirst:
         return
 
 
-class _RenamesEvents:
-    """A producer whose records have ids of their own."""
-
-    def __init__(self, producer: Any) -> None:
-        self._producer = producer
-
-    async def send(self, topic: str, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Any:
-        renamed = [(name, str(uuid4()).encode() if name == "ce_id" else word) for name, word in headers]
-        return await self._producer.send(topic, key=key, value=value, headers=renamed)
+def _renamed(row: Any) -> dict[str, Any]:
+    """A row of the outbox under another event's id."""
+    headers = {**msgspec.json.decode(row["headers"]), "ce_id": str(uuid4())}
+    return {**row, "headers": msgspec.json.encode(headers)}

@@ -19,13 +19,13 @@ async def test_facts_survive_their_consumer(rapport: Rapport, tmp_path: Path, fa
         await facts.are_counted_once()
 
 
-@pytest.mark.parametrize("fault", ["relay_dies_before_send:20", "relay_dies_before_delete:3"])
+@pytest.mark.parametrize("fault", ["relay_dies_before_send:3", "relay_dies_before_delete:3"])
 async def test_changes_survive_their_relay(rapport: Rapport, tmp_path: Path, fault: str) -> None:
     """Killed before it sends the event still waits, killed after it goes a second time under the same id."""
     patches = Patches(rapport, await some_customers(rapport, 4))
     async with victim(rapport, "customers", fault, tmp_path) as dying:
         making = asyncio.create_task(patches.make(12))
-        await dying.has_died()
+        await dying.has_died(making)
     await making
     await patches.arrived_everywhere()
 
@@ -36,6 +36,6 @@ async def test_requests_survive_their_api(rapport: Rapport, tmp_path: Path, faul
     creations = Creations(rapport)
     async with victim(rapport, "customers", fault, tmp_path) as dying:
         making = asyncio.create_task(creations.make(clients=3, each=4))
-        await dying.has_died()
+        await dying.has_died(making)
     await making
     await creations.exist_once()

@@ -49,13 +49,16 @@ class Process:
         """kill -9."""
         await asyncio.to_thread(self._process.kill)
 
-    async def has_died(self) -> None:
-        """Return when it died by its own sabotage. Raises AssertionError when it does not."""
-        await eventually(self._is_gone, seconds=DEATH_SECONDS)
+    async def has_died(self, during: "asyncio.Task[None] | None" = None) -> None:
+        """Return when it died by its own sabotage. Raises AssertionError when it does not, or what ended the work."""
 
-    async def _is_gone(self) -> bool:
-        assert not self._process.running, f"it lives on: {last_line(self.log)}"
-        return True
+        async def is_gone() -> bool:
+            if during is not None and during.done():
+                during.result()
+            assert not self._process.running, f"it lives on: {last_line(self.log)}"
+            return True
+
+        await eventually(is_gone, seconds=DEATH_SECONDS)
 
 
 @asynccontextmanager
