@@ -6,21 +6,28 @@ copies; readiness and metrics say so (A2).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter, Response
 
 from shared import outbox, telemetry
 from shared.contracts.catalogue import read_by
-from shared.database import Database
+from shared.database import Database, Session
 from shared.progress import TopicProgress, read_progress
 from shared.settings import Settings
 
 CHECK_SECONDS = 3
 
+log = telemetry.logger("health")
 
-def health_router(settings: Settings, database: Database, schema: str) -> APIRouter:
-    """`/health/live`, `/health/ready` and `/metrics`; not routed from outside."""
+
+def health_router(
+    settings: Settings,
+    database: Database,
+    schema: str,
+    measures: Sequence[Callable[[Session], Awaitable[None]]] = (),
+) -> APIRouter:
+    """`/health/live`, `/health/ready` and `/metrics`; not routed from outside. `measures` set gauges first."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/health/live")
@@ -39,6 +46,12 @@ def health_router(settings: Settings, database: Database, schema: str) -> APIRou
 
     @router.get("/metrics")
     async def metrics() -> Response:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS), database.reading() as session:
+                for measure in measures:
+                    await measure(session)
+        except Exception as error:  # what is known without the database is worth telling most when it is away
+            log.warning("not measured", error=repr(error))
         return Response(telemetry.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

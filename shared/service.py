@@ -39,6 +39,9 @@ Job: TypeAlias = Callable[[Database, Settings, date], Awaitable[Mapping[str, Any
 Republish: TypeAlias = Callable[[Session, Topic, bool], Awaitable[int]]
 """Emits the current state of one topic's aggregates again; answers how many."""
 
+Measure: TypeAlias = Callable[[Session], Awaitable[None]]
+"""Sets gauges from the service's tables: what a job of another process has found."""
+
 Worker: TypeAlias = Callable[[Database, Settings, asyncio.Event], Coroutine[Any, Any, None]]
 """Work that a service finds in its own tables: runs beside the consumers until the event is set."""
 
@@ -57,6 +60,7 @@ class Service:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     republish: Republish | None = None
     workers: Sequence[Worker] = ()
+    measures: Sequence[Measure] = ()
 
     def load_settings(self, **overrides: object) -> Settings:
         """The service's settings from the environment."""
@@ -78,7 +82,7 @@ class Service:
     def http(self, settings: Settings, database: Database) -> FastAPI:
         """The HTTP application, with health, metrics and the service's own OpenAPI document."""
         app = create_app(self.wire(settings, database), self.routers, self.title, self.description)
-        app.include_router(health_router(settings, database, newest_revision(self.package)))
+        app.include_router(health_router(settings, database, newest_revision(self.package), self.measures))
         app.openapi = cache(partial(_openapi, self))
         return app
 

@@ -42,6 +42,7 @@ COPY_AGE_SECONDS = Gauge(
     "rapport_copy_age_seconds", "Age of a consumer's last word from the broker", ["service", "topic"]
 )
 FACTS_DROPPED = Counter("rapport_facts_dropped", "Facts for erased customers", ["service"])
+LEDGER_DRIFT = Gauge("rapport_ledger_drift", "What reconciling ever had to repair: 0 is the promise", ["what"])
 
 
 def logger(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from services.interactions import consumers
 from services.interactions.api import care, comments, documents, facts, ledger, summaries, tasks, unread_comments
-from services.interactions.commands.reconciliation import reconcile
+from services.interactions.commands.reconciliation import measure_drift, reconcile
 from services.interactions.commands.republishing import republish
 from services.interactions.settings import InteractionsSettings
 from shared.messaging import subscriptions_in
@@ -31,4 +31,5 @@ SERVICE = Service(
     subscriptions=subscriptions_in(consumers),
     jobs={"reconcile": reconcile},
     republish=republish,
+    measures=(measure_drift,),
 )

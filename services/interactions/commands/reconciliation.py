@@ -1,7 +1,8 @@
 """The hourly check that the ledger is what its facts say (I10): 0 repairs is the promise.
 
 Every summary changed since the last run is merged and counted again from raw facts. What differs is
-put right, told, and reported; it never should.
+put right, told, and reported; it never should. Facts of customers nobody has shown for long are set aside
+with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,9 @@ from uuid import UUID
 
 from services.interactions.commands.recording import MERGED, MERGED_COLUMNS
 from services.interactions.commands.summaries import lock_summaries, recount
+from services.interactions.commands.unknown_customers import set_aside_unknown
 from shared import outbox, telemetry
-from shared.database import Database, run, run_counting
+from shared.database import Database, Session, run, run_counting
 from shared.settings import Settings
 
 log = telemetry.logger("reconciliation")
@@ -62,6 +64,10 @@ FROM right_values AS r
 WHERE stored.customer_id = r.customer_id AND stored.id = r.id AND {_STORED} IS DISTINCT FROM {_RIGHT}
 """
 
+_KEEP = """
+UPDATE reconciliation SET repaired_rows = repaired_rows + $1, repaired_summaries = repaired_summaries + $2
+"""
+
 
 async def reconcile(database: Database, settings: Settings, today: date) -> Mapping[str, Any]:
     """Check and repair what changed since the last finished run; answers how much was checked and repaired."""
@@ -80,7 +86,17 @@ async def reconcile(database: Database, settings: Settings, today: date) -> Mapp
         checked, rows, summaries, last = checked + len(ids), rows + repaired[0], summaries + repaired[1], ids[-1]
     if rows or summaries:
         log.error("the ledger had drifted from its facts", rows=rows, summaries=summaries)
-    return {"checked": checked, "repaired_rows": rows, "repaired_summaries": summaries}
+        async with database.transaction() as session:
+            await run(session, _KEEP, rows, summaries)
+    aside = await set_aside_unknown(database)
+    return {"checked": checked, "repaired_rows": rows, "repaired_summaries": summaries, "set_aside": aside}
+
+
+async def measure_drift(session: Session) -> None:
+    """Show as a metric what was ever repaired (I10)."""
+    found = (await run(session, "SELECT repaired_rows, repaired_summaries FROM reconciliation")).one()
+    telemetry.LEDGER_DRIFT.labels("rows").set(found.repaired_rows)
+    telemetry.LEDGER_DRIFT.labels("summaries").set(found.repaired_summaries)
 
 
 async def _repair(database: Database, customer_ids: Sequence[UUID]) -> tuple[int, int]:

@@ -1,19 +1,26 @@
 """Facts that connectors write to the topic: for any customer, known or not, from named sources only."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from services.interactions.commands.customers import erase_customers
+from services.interactions.commands.unknown_customers import set_aside_unknown
 from services.interactions.domain.facts import ledger_fact
 from shared import telemetry
 from shared.contracts.customers import CustomerErased, ErasedState
 from shared.contracts.events import Cause
-from shared.contracts.interactions import InteractionFactReported, InteractionRecorded, InteractionSummaryChanged
+from shared.contracts.interactions import (
+    INGEST,
+    InteractionFactReported,
+    InteractionRecorded,
+    InteractionSummaryChanged,
+)
 from shared.contracts.work import ErasureCompleted
-from shared.envelope import Origin, Undecodable, encode_headers, new_id
+from shared.envelope import Envelope, Origin, Undecodable, decode, encode_headers, new_id
 from tests.service.interactions.world import CONNECTOR, World, at
 from tests.support.records import customer
 
@@ -149,3 +156,59 @@ async def test_a_fact_that_meets_an_erasure_half_way_is_dropped(world: World):
     await rival
     rows = await world.harness.sql("SELECT count(*) FROM fact WHERE id = $1", fact.fact_id)
     assert rows[0][0] == 0
+
+
+async def letters(world: World) -> list[Envelope[InteractionFactReported]]:
+    """The dead letters that wait for the relay, as `replay` would read them."""
+    rows = await world.harness.sql(
+        "SELECT aggregateid, payload, headers::text FROM outbox WHERE topic = $1 ORDER BY id",
+        INGEST.dead_letters("interactions"),
+    )
+    found: list[Any] = []
+    for key, payload, headers in rows:
+        pairs = [(name, str(value).encode()) for name, value in json.loads(headers).items()]
+        assert {"dlq_error", "dlq_topic", "dlq_time"} <= {name for name, _ in pairs}
+        found.append(decode(INGEST, key.encode(), payload, pairs))
+    return found
+
+
+async def age_facts(world: World, time: str) -> None:
+    """Let every fact have been recorded longer ago."""
+    await world.harness.sql("UPDATE fact SET recorded_at = recorded_at - $1::text::interval", time)
+
+
+async def test_facts_of_a_customer_unknown_for_thirty_days_become_dead_letters(world: World):
+    """I12: as their connector wrote them, none lost; a known customer's stay, and so do those of 29 days."""
+    forsaken_id, young_id = new_id(), new_id()
+    facts = [
+        reported(forsaken_id),
+        reported(forsaken_id, "clicked", 2, kind="email_click", source_id="m", link="a", data={"ip": ["::1"]}),
+        reported(forsaken_id, "received", 3, kind="chat", source_id="c"),
+    ]
+    await world.harness.deliver(*facts, reported(world.customer_id), source=SOURCE)
+    await age_facts(world, "29 days 23 hours")
+    assert await set_aside_unknown(world.harness.database) == 0
+    await age_facts(world, "2 hours")
+    await world.harness.deliver(reported(young_id), source=SOURCE)
+    assert await set_aside_unknown(world.harness.database) == 3
+    found = await letters(world)
+    assert {letter.source for letter in found} == {CONNECTOR}
+    told = {ledger_fact(letter.event, CONNECTOR) for letter in found if letter.event is not None}
+    assert told == {ledger_fact(fact, CONNECTOR) for fact in facts}
+    for table in ("fact", "ledger", "summary"):
+        left = await world.harness.sql(f"SELECT DISTINCT customer_id FROM {table}")
+        assert {row[0] for row in left} == {world.customer_id, young_id}, table
+    assert await set_aside_unknown(world.harness.database) == 0
+
+
+async def test_what_was_set_aside_is_taken_when_it_is_replayed(world: World):
+    """I12: once the customer is there after all, its facts count as if they had waited."""
+    late_id = new_id()
+    await world.harness.deliver(reported(late_id, minutes=4), source=SOURCE)
+    await age_facts(world, "31 days")
+    assert await set_aside_unknown(world.harness.database) == 1
+    await world.harness.deliver(customer(late_id, manager_id=world.seller_id))
+    assert (await world.summary(late_id))["interaction_count"] == 1
+    await world.harness.deliver_envelopes(await letters(world))
+    shown = await world.summary(late_id)
+    assert (shown["interaction_count"], shown["last_contact"]["at"]) == (2, at(4).isoformat().replace("+00:00", "Z"))

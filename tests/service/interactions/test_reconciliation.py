@@ -1,6 +1,7 @@
 """The hourly check against raw facts, and telling summaries again."""
 
 import asyncio
+import re
 from datetime import date
 from typing import Any
 
@@ -40,7 +41,7 @@ async def test_a_ledger_without_drift_is_left_alone(world: World):
     """I10: 0 repairs is the promise, and nothing is told."""
     await fill(world)
     await world.harness.forget_told()
-    assert await check(world) == {"checked": 1, "repaired_rows": 0, "repaired_summaries": 0}
+    assert await check(world) == {"checked": 1, "repaired_rows": 0, "repaired_summaries": 0, "set_aside": 0}
     assert await world.harness.told() == []
 
 
@@ -68,6 +69,27 @@ async def test_rows_and_summaries_that_drifted_are_put_right_and_told(world: Wor
     [*_, told] = await world.harness.told(InteractionSummaryChanged)
     assert (told.version, told.state.interaction_count) == (right["version"] + 1, right["interaction_count"])
     assert (await check(world))["repaired_summaries"] == 0
+
+
+async def drift(world: World) -> dict[str, float]:
+    """What the metrics say."""
+    metrics = (await world.seller.get("/metrics")).text
+    found = re.findall(r'^rapport_ledger_drift\{what="(\w+)"\} (.+)$', metrics, re.MULTILINE)
+    return {what: float(value) for what, value in found}
+
+
+async def test_drift_is_a_metric_of_every_api(world: World):
+    """I10: what the job repaired, all runs together; 0 until then, and shown though the database be away."""
+    await fill(world)
+    await check(world)
+    assert await drift(world) == {"rows": 0, "summaries": 0}
+    for number in (1, 2):
+        await world.harness.sql("UPDATE ledger SET received_at = NULL WHERE kind = 'chat'")
+        await world.harness.sql("UPDATE summary SET interaction_count = 99")
+        await check(world)
+        assert await drift(world) == {"rows": number, "summaries": number}
+    await world.harness.database.close()
+    assert await drift(world) == {"rows": 2, "summaries": 2}
 
 
 async def test_only_what_changed_since_the_last_finished_run_is_checked(world: World):
