@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from services.imports import consumers
-from services.imports.api import events, files, imports, mappings, preparation, rows
+from services.imports.api import contacts, events, files, imports, mappings, preparation, rows
 from services.imports.commands.expiry import BATCH, forget_old_content, give_up_previews
 from services.imports.settings import ImportsSettings
 from services.imports.worker import work
@@ -34,7 +34,7 @@ async def expire(database: Database, settings: Settings, _: date) -> Mapping[str
 SERVICE = Service(
     name="imports",
     title="Rapport: imports",
-    description="Files of customers: upload, mapping, preview, confirm, result.",
+    description="Files of customers and contacts: upload, mapping, preview, confirm, result, undo.",
     package="services.imports",
     routers=[
         # fixed paths before `/imports/{import_id}`, which would take them for ids
@@ -44,6 +44,7 @@ SERVICE = Service(
         preparation.routes,
         rows.routes,
         events.routes,
+        contacts.routes,
     ],
     subscriptions=subscriptions_in(consumers),
     settings=ImportsSettings,
