@@ -1,7 +1,6 @@
 """Files to take away: empty templates, and the uploaded rows with what became of each."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -11,11 +10,13 @@ from fastapi import Query, Response
 from services.imports.api.access import LanguageDep
 from services.imports.api.schemas import FileFormat, Kind
 from services.imports.domain.errors import WrongState
-from services.imports.domain.wording import outcome_text, reason_text
+from services.imports.domain.job import CUSTOMERS, WITH_ROWS
+from services.imports.domain.wording import outcome_text, reason_text, undo_text
+from services.imports.queries.before import before_records
 from services.imports.queries.imports import get_import
-from services.imports.queries.rows import result_rows
+from services.imports.queries.rows import ResultRow, result_rows
 from services.imports.spreadsheets.annotations import Annotation
-from services.imports.spreadsheets.writer import write_result, write_template
+from services.imports.spreadsheets.writer import write_records, write_result, write_template
 from shared.contracts.customer_fields import CUSTOMER_FIELDS
 from shared.http import ActorDep, SessionDep, router
 
@@ -51,25 +52,43 @@ async def get_result_file(
 ) -> Response:
     """The uploaded rows with outcome and reasons beside them, once there is a preview or a result (M2)."""
     job = await get_import(session, actor, import_id)
-    if job.state not in ("ready", "applying", "finished") or job.header is None or job.emptied_at is not None:
+    if job.state not in WITH_ROWS or job.header is None or job.emptied_at is not None:
         raise WrongState
-    rows = [
-        (cells, _annotation(outcome, customer_id, code, errors, language))
-        for cells, outcome, customer_id, code, errors in await result_rows(session, job.id)
-    ]
+    rows = [(row.cells, _annotation(row, language)) for row in await result_rows(session, job.id)]
     chosen: FileFormat = format or ("csv" if job.file_format == "csv" else "xlsx")
     content = await asyncio.to_thread(write_result, job.header, rows, language, chosen)
     return _file(content, f"{job.file_name.rpartition('.')[0]}-result", chosen)
 
 
-def _annotation(
-    outcome: str, customer_id: UUID | None, code: str | None, errors: Sequence[Mapping[str, Any]], language: str
-) -> Annotation:
+@routes.get("/imports/{import_id}/before-file", response_class=Response, responses=_FILE)
+async def get_before_file(
+    import_id: UUID,
+    session: SessionDep,
+    actor: ActorDep,
+    language: LanguageDep,
+    format: Annotated[FileFormat | None, Query(description="By default as it was uploaded")] = None,
+) -> Response:
+    """The old values of all cells that the import writes over, ready to be uploaded with `overwrite` (M10)."""
+    job = await get_import(session, actor, import_id)
+    if job.state not in WITH_ROWS or job.emptied_at is not None or job.kind != CUSTOMERS:
+        raise WrongState
+    records = await before_records(session, job, language)
+    chosen: FileFormat = format or ("csv" if job.file_format == "csv" else "xlsx")
+    content = await asyncio.to_thread(write_records, records, language, chosen)
+    return _file(content, f"{job.file_name.rpartition('.')[0]}-before", chosen)
+
+
+def _annotation(row: ResultRow, language: str) -> Annotation:
+    why = (
+        undo_text(row.reason, row.kept_fields, language)
+        if row.reason
+        else reason_text(row.outcome, row.errors, language)
+    )
     return Annotation(
-        outcome=outcome_text(outcome, language),
-        reason=reason_text(outcome, errors, language),
-        customer_id=str(customer_id) if customer_id else "",
-        code=code or "",
+        outcome=outcome_text(row.outcome, language),
+        reason=why,
+        customer_id=str(row.customer_id) if row.customer_id else "",
+        code=row.code or "",
     )
 
 

@@ -5,7 +5,7 @@ else has taken or changed the import since. A worker that dies is followed by an
 lease ends; work that kills its worker again and again ends `failed`.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from services.imports.commands.imports import forget_content
 from services.imports.commands.preparation import header_warnings
-from services.imports.domain.columns import Column, mapping_value, recognised
+from services.imports.domain.columns import Column, chosen_warnings, learned, mapping_value, recognised
 from services.imports.domain.job import Import
 from services.imports.domain.saved_mapping import SavedMapping
 from services.imports.spreadsheets.header import data_rows, propose_mapping
@@ -28,6 +28,16 @@ WHERE id = (SELECT id FROM import
               AND (leased_until IS NULL OR leased_until < clock_timestamp())
             ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, state, version, attempts
+"""
+
+
+EARLIER_MAPPINGS = 20
+"""The latest imports of an uploader from whose mappings is learned."""
+
+_EARLIER_MAPPINGS = """
+SELECT header::text AS header, mapping::text AS mapping FROM import
+WHERE uploader = $1 AND kind = $2 AND mapping IS NOT NULL AND header IS NOT NULL
+  AND state NOT IN ('parsing', 'awaiting_mapping') ORDER BY id DESC LIMIT $3
 """
 
 
@@ -89,8 +99,9 @@ async def store_table(session: Session, claim: Claim, table: Table) -> None:
         return
     proposal = propose_mapping(table, CUSTOMER_FIELDS)
     header = [column.header for column in proposal.columns]
-    columns = await _saved_columns(session, job, header) or [Column(c.index, c.field) for c in proposal.columns]
-    warnings = [asdict(warning) for warning in header_warnings(proposal.header_row, header)]
+    proposed = [Column(c.index, c.field) for c in proposal.columns]
+    columns = await _known_columns(session, job, header, proposed)
+    warnings = chosen_warnings(header_warnings(proposal.header_row, header), columns, header)
     await run(
         session,
         "INSERT INTO import_row (import_id, row, cells)"
@@ -124,10 +135,14 @@ async def give_back(session: Session, claim: Claim, pause_seconds: float) -> Non
         )
 
 
-async def _saved_columns(session: Session, job: Import, header: list[str]) -> list[Column] | None:
-    """The columns as the uploader mapped a sheet with these headings before."""
+async def _known_columns(session: Session, job: Import, header: list[str], proposed: list[Column]) -> list[Column]:
+    """The columns as the uploader has mapped such headings before: a saved mapping of exactly these, else
+    heading by heading as in their latest imports, where the catalogue knows nothing.
+    """
     statement = select(SavedMapping).where(SavedMapping.owner == job.uploader, SavedMapping.kind == job.kind)
     for saved in await session.scalars(statement.order_by(SavedMapping.id.desc())):
         if (columns := recognised(saved.columns, header)) is not None:
             return columns
-    return None
+    found = await run(session, _EARLIER_MAPPINGS, job.uploader, job.kind, EARLIER_MAPPINGS)
+    decode = msgspec.json.decode
+    return learned(proposed, header, [(decode(row.header), decode(row.mapping)["columns"]) for row in found])

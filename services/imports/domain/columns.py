@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from services.imports.domain.fields import writable
+from services.imports.spreadsheets.annotations import is_annotation
 from shared.contracts.customer_fields import BY_NAME, CustomerField
 from shared.errors import FieldError, Invalid
 from shared.folding import words
@@ -91,6 +92,32 @@ def recognised(saved: Sequence[Mapping[str, Any]], header: Sequence[str]) -> lis
     if fields.keys() != places.keys():
         return None
     return [Column(index, fields[key]) for key, index in sorted(places.items(), key=lambda place: place[1])]
+
+
+def learned(
+    proposed: Sequence[Column],
+    header: Sequence[str],
+    earlier: Sequence[tuple[Sequence[str], Sequence[Mapping[str, Any]]]],
+) -> list[Column]:
+    """A proposal completed by what the uploader said of the same headings before, the latest first.
+
+    A field that another column holds already is not given twice.
+    """
+    said: dict[str, str] = {}
+    for headings, columns in earlier:
+        for column in columns:
+            if column["field"] is not None and column["index"] < len(headings):
+                heading = str(headings[column["index"]])
+                said.setdefault(_key(heading), column["field"])
+    taken = {column.field for column in proposed}
+    result: list[Column] = []
+    for column in proposed:
+        field = column.field or said.get(_key(header[column.index]))
+        if column.field is None and field is not None:
+            field = None if field in taken or is_annotation(header[column.index]) else field
+            taken.add(field)
+        result.append(Column(column.index, field))
+    return result
 
 
 def _key(heading: str) -> str:

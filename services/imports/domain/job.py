@@ -31,6 +31,9 @@ CLOSED = frozenset({"finished", "failed", "cancelled", "undone"})
 OPEN = frozenset({"parsing", "awaiting_mapping", "validating", "ready"})
 """Before confirm: nothing has reached customers, and the import can be cancelled."""
 
+WITH_ROWS = frozenset({"ready", "applying", "finished", "undoing", "undone"})
+"""There is a preview or what became of it."""
+
 DONE = frozenset({"created", "updated", "unchanged", "conflict", "error", "skipped", "failed"})
 FAILED = frozenset({"conflict", "error", "failed"})
 TAKEN_BACK = frozenset({"undone", "kept", "undo_failed"})

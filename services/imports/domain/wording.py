@@ -16,6 +16,9 @@ _OUTCOMES = {
     "conflict": ("Xung đột", "Conflict"),
     "skipped": ("Bỏ qua vì lỗi", "Skipped because of errors"),
     "failed": ("Thất bại", "Failed"),
+    "undone": ("Đã hoàn tác", "Undone"),
+    "kept": ("Giữ lại khi hoàn tác", "Kept by the undo"),
+    "undo_failed": ("Không hoàn tác được", "Could not be undone"),
 }
 _CODES = {
     "required": ("Thiếu giá trị bắt buộc.", "A required value is missing."),
@@ -30,6 +33,13 @@ _CODES = {
     "unknown_option": ("Giá trị không có trong danh mục.", "There is no such option."),
     "ambiguous_option": ("Có nhiều mục trùng tên này.", "Several have this name."),
     "validation_failed": ("Giá trị không hợp lệ.", "The value is not valid."),
+}
+_REASONS = {
+    "changed_since": ("Đã có người sửa sau khi nhập.", "Somebody has changed it since."),
+    "has_interactions": ("Khách hàng đã có tương tác.", "The customer has interactions."),
+    "has_documents": ("Khách hàng đã có chứng từ.", "The customer has documents."),
+    "has_opportunities": ("Khách hàng đã ở trong chiến dịch.", "The customer is in a campaign."),
+    "deleted": ("Khách hàng đã bị xóa.", "The customer has been deleted."),
 }
 _CONFLICT = (
     "Khách hàng đã thay đổi sau khi xem trước.",
@@ -47,6 +57,14 @@ def reason_text(outcome: str, errors: Sequence[Mapping[str, Any]], language: str
     if outcome == "conflict" and not errors:
         return _in(language, _CONFLICT)
     return " ".join(_error(error.get("field"), str(error["code"]), language) for error in errors)
+
+
+def undo_text(reason: str, kept_fields: Sequence[str], language: str) -> str:
+    """Why a row, or some of its cells, were not taken back."""
+    texts = _REASONS.get(reason) or _CODES.get(reason)
+    text = _in(language, texts) if texts else message(reason, language)
+    labels = ", ".join(BY_NAME[field].label(language) for field in kept_fields if field in BY_NAME)
+    return f"{labels}: {text}" if labels else text
 
 
 def _error(field: str | None, code: str, language: str) -> str:

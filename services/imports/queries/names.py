@@ -19,3 +19,21 @@ async def names_of(session: Session, ids: Iterable[str], language: str) -> dict[
         return {}
     found = await run(session, _NAMES, wanted, language)
     return {str(identifier): name for identifier, name in found}
+
+
+_UPLOAD_TEXTS = """
+SELECT option.id, CASE WHEN option.code IS NOT NULL AND EXISTS (
+           SELECT 1 FROM classification AS other WHERE other.kind = option.kind AND other.id <> option.id
+               AND other.names_folded && option.names_folded) THEN option.code ELSE option.name END
+FROM classification AS option WHERE option.id = ANY($1::uuid[])
+UNION ALL SELECT id, code FROM employee WHERE id = ANY($1::uuid[])
+UNION ALL SELECT id, code FROM customer WHERE id = ANY($1::uuid[]) AND code <> ''
+"""
+
+
+async def upload_texts(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    """What a file may call each id so that it means exactly that one: codes where a name would not do."""
+    wanted = [UUID(identifier) for identifier in ids]
+    if not wanted:
+        return {}
+    return {str(identifier): text for identifier, text in await run(session, _UPLOAD_TEXTS, wanted)}

@@ -1,6 +1,7 @@
 """The rows of an import: pages for people, and the whole for its result file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ WHERE import_id = $1 AND outcome IS NOT NULL AND (cardinality($2::text[]) = 0 OR
 """
 
 _RESULT = """
-SELECT cells::text, outcome, customer_id, code, errors::text FROM import_row
+SELECT cells::text AS cells, outcome, customer_id, code, errors::text AS errors, reason, kept_fields FROM import_row
 WHERE import_id = $1 AND outcome IS NOT NULL ORDER BY row
 """
 
@@ -79,12 +80,30 @@ async def count_rows(session: Session, import_id: UUID, outcomes: Sequence[str])
     return (await run(session, _COUNT, import_id, list(outcomes))).scalar_one()
 
 
-async def result_rows(
-    session: Session, import_id: UUID
-) -> list[tuple[list[str], str, UUID | None, str | None, list[dict[str, Any]]]]:
-    """Every data row with its cells as they were sent and what became of it, in the file's order."""
-    found = await run(session, _RESULT, import_id)
+@dataclass(frozen=True)
+class ResultRow:
+    """A data row with its cells as they are by now, and what became of it."""
+
+    cells: list[str]
+    outcome: str
+    customer_id: UUID | None
+    code: str | None
+    errors: list[dict[str, Any]]
+    reason: str | None
+    kept_fields: list[str]
+
+
+async def result_rows(session: Session, import_id: UUID) -> list[ResultRow]:
+    """Every data row in the file's order."""
     return [
-        (msgspec.json.decode(cells), outcome, customer_id, code, msgspec.json.decode(errors))
-        for cells, outcome, customer_id, code, errors in found
+        ResultRow(
+            msgspec.json.decode(row.cells),
+            row.outcome,
+            row.customer_id,
+            row.code,
+            msgspec.json.decode(row.errors),
+            row.reason,
+            row.kept_fields,
+        )
+        for row in await run(session, _RESULT, import_id)
     ]

@@ -70,6 +70,15 @@ def write_result(
     return workbook.content
 
 
+def write_records(records: Sequence[Sequence[str]], language: str, file_format: FileFormat) -> bytes:
+    """A heading and the rows below it, as they are."""
+    if file_format == "csv":
+        return _csv_bytes(records[0], records[1:])
+    with _Workbook() as workbook:
+        workbook.add_records(workbook.add_sheet(template_words(language).data_sheet, records[0]), records[1:])
+    return workbook.content
+
+
 def write_template(
     fields: Sequence[TemplateField], language: str, file_format: FileFormat, limits: Limits | None = None
 ) -> bytes:

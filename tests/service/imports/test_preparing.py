@@ -141,3 +141,16 @@ async def test_fields_and_templates_can_be_had(desk: Desk) -> None:
             await desk.work()
             mapped = {column["field"] for column in (await desk.read(job["id"]))["mapping"]["columns"]}
             assert mapped == {name for name, field in fields.items() if not field["system"]}
+
+
+async def test_headings_only_the_uploader_knows_are_proposed_from_their_earlier_imports(desk: Desk) -> None:
+    """M2: as they mapped them last, heading by heading; nobody else's word counts."""
+    header = ("Tên khách hàng", "Quý danh bạ")
+    job = await desk.upload_sheet(header, ("Lan", "Y tá"))
+    columns = [{"index": 0, "field": "name"}, {"index": 1, "field": "occupation"}]
+    await desk.http.put(f"/api/v1/imports/{job['id']}/mapping", json={"columns": columns})
+    again = await desk.upload_sheet(("quy danh ba", "Ghi chú", "Tên KH"), ("Bác sĩ", "x", "Minh"))
+    assert [column["field"] for column in again["mapping"]["columns"]] == ["occupation", "description", "name"]
+    other = await Desk(desk.harness).open()
+    foreign = await other.upload_sheet(header, ("Hoa", "Y tá"))
+    assert [column["field"] for column in foreign["mapping"]["columns"]] == ["name", None]
