@@ -10,6 +10,7 @@ from fastapi import Query, Response
 from services.imports.api.access import LanguageDep
 from services.imports.api.schemas import FileFormat, Kind
 from services.imports.domain.errors import WrongState
+from services.imports.domain.fields import catalogue_of
 from services.imports.domain.job import CUSTOMERS, WITH_ROWS
 from services.imports.domain.wording import outcome_text, reason_text, undo_text
 from services.imports.queries.before import before_records
@@ -17,7 +18,6 @@ from services.imports.queries.imports import get_import
 from services.imports.queries.rows import ResultRow, result_rows
 from services.imports.spreadsheets.annotations import Annotation
 from services.imports.spreadsheets.writer import write_records, write_result, write_template
-from shared.contracts.customer_fields import CUSTOMER_FIELDS
 from shared.http import ActorDep, SessionDep, router
 
 _MEDIA_TYPES = {
@@ -38,7 +38,7 @@ async def get_template(
     format: Annotated[FileFormat, Query()] = "xlsx",
 ) -> Response:
     """An empty file to fill in, headings in the request's language (M1)."""
-    content = await asyncio.to_thread(write_template, CUSTOMER_FIELDS, language, format)
+    content = await asyncio.to_thread(write_template, catalogue_of(kind), language, format)
     return _file(content, f"{kind}-template", format)
 
 
@@ -54,7 +54,7 @@ async def get_result_file(
     job = await get_import(session, actor, import_id)
     if job.state not in WITH_ROWS or job.header is None or job.emptied_at is not None:
         raise WrongState
-    rows = [(row.cells, _annotation(row, language)) for row in await result_rows(session, job.id)]
+    rows = [(row.cells, _annotation(row, job.kind, language)) for row in await result_rows(session, job.id)]
     chosen: FileFormat = format or ("csv" if job.file_format == "csv" else "xlsx")
     content = await asyncio.to_thread(write_result, job.header, rows, language, chosen)
     return _file(content, f"{job.file_name.rpartition('.')[0]}-result", chosen)
@@ -78,11 +78,11 @@ async def get_before_file(
     return _file(content, f"{job.file_name.rpartition('.')[0]}-before", chosen)
 
 
-def _annotation(row: ResultRow, language: str) -> Annotation:
+def _annotation(row: ResultRow, kind: str, language: str) -> Annotation:
     why = (
         undo_text(row.reason, row.kept_fields, language)
         if row.reason
-        else reason_text(row.outcome, row.errors, language)
+        else reason_text(row.outcome, row.errors, kind, language)
     )
     return Annotation(
         outcome=outcome_text(row.outcome, language),

@@ -13,8 +13,8 @@ from services.imports.api.schemas import (
     SavedMappingsResponse,
 )
 from services.imports.commands.preparation import delete_mapping
+from services.imports.domain.fields import catalogue_of
 from services.imports.queries.imports import list_mappings
-from shared.contracts.customer_fields import CUSTOMER_FIELDS
 from shared.http import ActorDep, SessionDep, router
 
 routes = router("imports")
@@ -35,7 +35,7 @@ async def get_fields(actor: ActorDep, kind: Annotated[Kind, Query()] = "customer
                 system=field.system,
                 headers=list(field.all_headers),
             )
-            for field in CUSTOMER_FIELDS
+            for field in catalogue_of(kind)
         ]
     )
 

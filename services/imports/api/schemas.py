@@ -21,7 +21,7 @@ MAX_CELL_CHARACTERS = 32_767
 MAX_ROW_NUMBER = 1_048_576
 """The last row a sheet can have."""
 
-Kind = Literal["customers"]
+Kind = Literal["customers", "sectors"]
 FileFormat = Literal["xlsx", "csv"]
 State = Literal[
     "parsing", "awaiting_mapping", "validating", "ready", "applying", "finished", "failed", "cancelled",

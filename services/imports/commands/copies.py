@@ -27,14 +27,16 @@ WHERE stored.version <= excluded.version
 """
 
 _OPTIONS = """
-INSERT INTO classification AS stored (id, kind, code, name, name_en, names_folded, state, version)
-SELECT id, kind, code, name, name_en, names_folded::text[], state, version
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
-     AS news(id, kind, code, name, name_en, names_folded, state, version)
+INSERT INTO classification AS stored (id, kind, code, name, name_en, names_folded, parent_id, state, version)
+SELECT id, kind, code, name, name_en, names_folded::text[], parent_id, state, version
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
+            $9::bigint[])
+     AS news(id, kind, code, name, name_en, names_folded, parent_id, state, version)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET
     kind = excluded.kind, code = excluded.code, name = excluded.name, name_en = excluded.name_en,
-    names_folded = excluded.names_folded, state = excluded.state, version = excluded.version
+    names_folded = excluded.names_folded, parent_id = excluded.parent_id, state = excluded.state,
+    version = excluded.version
 WHERE stored.version <= excluded.version
 """
 
@@ -80,5 +82,14 @@ async def copy_classification(session: Session, envelopes: Sequence[Envelope[Any
 def _option(state: ClassificationItemState | RelationshipState) -> tuple[object, ...]:
     if isinstance(state, RelationshipState):
         folded = array_text([fold(state.names.vi), fold(state.names.en)])
-        return state.id, state.kind, state.key, state.names.vi, state.names.en, folded, state.state
-    return state.id, state.kind, state.code, state.name, None, array_text([fold(state.name)]), state.state
+        return state.id, state.kind, state.key, state.names.vi, state.names.en, folded, None, state.state
+    return (
+        state.id,
+        state.kind,
+        state.code,
+        state.name,
+        None,
+        array_text([fold(state.name)]),
+        state.parent_id,
+        state.state,
+    )

@@ -154,7 +154,7 @@ async def _edit_cells(session: Session, job: Import, edits: Sequence[RowEdit]) -
 
 def _place(job: Import, field: str, pointer: str) -> int:
     assert job.mapping is not None
-    place = column_of(job.mapping, field)
+    place = column_of(job.mapping, field, job.kind)
     if place is None:
         raise Invalid.at(pointer, detail="no column of the file holds this field")
     return place

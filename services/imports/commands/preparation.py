@@ -19,6 +19,7 @@ from services.imports.domain.columns import (
     remembered,
     require_valid,
 )
+from services.imports.domain.fields import catalogue_of
 from services.imports.domain.job import Import, uploader_of
 from services.imports.domain.limits import ImportLimits
 from services.imports.domain.options import ImportOptions
@@ -26,7 +27,6 @@ from services.imports.domain.saved_mapping import MAX_SAVED, SavedMapping
 from services.imports.queries.known import active_employee
 from services.imports.spreadsheets.header import propose_mapping
 from services.imports.spreadsheets.table import Row, Table
-from shared.contracts.customer_fields import CUSTOMER_FIELDS
 from shared.database import Session, clock, run
 from shared.envelope import new_id
 from shared.errors import FieldError, Invalid, NotFound
@@ -62,7 +62,7 @@ async def set_mapping(
     assert job.mapping is not None
     header_row = chosen.header_row or job.mapping["header_row"]
     header, total = await _header(session, job.id, header_row)
-    require_valid(chosen.columns, len(header))
+    require_valid(chosen.columns, len(header), job.kind)
     if total > limits.import_max_rows:
         raise Invalid("too_many_rows", (FieldError("/header_row", "too_many_rows"),))
     job.require_version(expected_version)
@@ -70,7 +70,7 @@ async def set_mapping(
     mapping = mapping_value(header_row, chosen.columns)
     if job.state == "ready" and mapping == job.mapping and await _is_fresh(session, job, limits):
         return job
-    warnings = chosen_warnings(header_warnings(header_row, header), chosen.columns, header)
+    warnings = chosen_warnings(header_warnings(header_row, header, job.kind), chosen.columns, header, job.kind)
     job.map_columns(header, mapping, warnings, total, actor)
     await judge_all_again(session, job)
     if chosen.save_as is not None:
@@ -112,9 +112,9 @@ async def delete_mapping(session: Session, actor: Actor, mapping_id: UUID) -> No
     await session.delete(saved)
 
 
-def header_warnings(header_row: int, header: list[str]) -> list[ColumnWarning]:
+def header_warnings(header_row: int, header: list[str], kind: str) -> list[ColumnWarning]:
     """What is odd about the headings of a sheet."""
-    proposal = propose_mapping(Table([Row(header_row, header)]), CUSTOMER_FIELDS, header_row)
+    proposal = propose_mapping(Table([Row(header_row, header)]), catalogue_of(kind), header_row)
     return [ColumnWarning(c.warning, c.index, c.header) for c in proposal.columns if c.warning is not None]
 
 

@@ -14,11 +14,12 @@ from sqlalchemy import select
 from services.imports.commands.imports import forget_content
 from services.imports.commands.preparation import header_warnings
 from services.imports.domain.columns import Column, chosen_warnings, learned, mapping_value, recognised
+from services.imports.domain.fields import catalogue_of
 from services.imports.domain.job import Import
 from services.imports.domain.saved_mapping import SavedMapping
+from services.imports.spreadsheets.annotations import is_annotation
 from services.imports.spreadsheets.header import data_rows, propose_mapping
 from services.imports.spreadsheets.table import Table
-from shared.contracts.customer_fields import CUSTOMER_FIELDS
 from shared.database import Session, clock, run
 
 _CLAIM = """
@@ -97,11 +98,11 @@ async def store_table(session: Session, claim: Claim, table: Table) -> None:
     job = await lock_claimed(session, claim)
     if job is None:
         return
-    proposal = propose_mapping(table, CUSTOMER_FIELDS)
+    proposal = propose_mapping(table, catalogue_of(job.kind))
     header = [column.header for column in proposal.columns]
     proposed = [Column(c.index, c.field) for c in proposal.columns]
     columns = await _known_columns(session, job, header, proposed)
-    warnings = chosen_warnings(header_warnings(proposal.header_row, header), columns, header)
+    warnings = chosen_warnings(header_warnings(proposal.header_row, header, job.kind), columns, header, job.kind)
     await run(
         session,
         "INSERT INTO import_row (import_id, row, cells)"
@@ -145,4 +146,5 @@ async def _known_columns(session: Session, job: Import, header: list[str], propo
             return columns
     found = await run(session, _EARLIER_MAPPINGS, job.uploader, job.kind, EARLIER_MAPPINGS)
     decode = msgspec.json.decode
-    return learned(proposed, header, [(decode(row.header), decode(row.mapping)["columns"]) for row in found])
+    own = ["" if is_annotation(heading) else heading for heading in header]
+    return learned(proposed, own, [(decode(row.header), decode(row.mapping)["columns"]) for row in found])

@@ -18,9 +18,10 @@ from services.imports.domain.cells import ReadRow, read_row
 from services.imports.domain.changes import changed_fields
 from services.imports.domain.columns import written_columns
 from services.imports.domain.fields import file_name
-from services.imports.domain.job import Import
+from services.imports.domain.job import SECTORS, Import
 from services.imports.domain.preview import Judgement, Preview, customer_key, file_keys
-from services.imports.queries.known import find_known
+from services.imports.domain.sectors import SectorPreview
+from services.imports.queries.known import find_known, find_sectors
 from shared.copies import array_text
 from shared.database import Session, run
 from shared.identity import Actor
@@ -34,6 +35,10 @@ TURN_ROWS = 100
 _WAITING = """
 SELECT row, cells::text, employee_id, keys FROM import_row
 WHERE import_id = $1 AND stale AND row > $2 ORDER BY row LIMIT $3
+"""
+
+_ALL = """
+SELECT row, cells::text, employee_id, keys, stale FROM import_row WHERE import_id = $1 AND row > $2 ORDER BY row
 """
 
 _EARLIER = """
@@ -97,11 +102,13 @@ class PreviewCounts:
 async def judge_portion(session: Session, job: Import, actor: Actor) -> Portion | None:
     """Judge the next rows that wait, in the file's order; None when none does. Writes nothing."""
     assert job.mapping is not None
+    if job.kind == SECTORS:
+        return await _judge_sectors(session, job)
     found = await run(session, _WAITING, job.id, job.mapping["header_row"], PORTION_ROWS)
     waiting = list(found.all())
     if not waiting:
         return None
-    rows = await _read(waiting, written_columns(job.mapping))
+    rows = await _read(waiting, written_columns(job.mapping, job.kind))
     known = await find_known(session, actor, rows)
     asked = [key for row in rows for named in file_keys(row).values() for key in named]
     asked += [customer_key(customer_id) for customer_id in known.by_id]
@@ -115,6 +122,18 @@ async def judge_portion(session: Session, job: Import, actor: Actor) -> Portion 
         await asyncio.sleep(0)
     moved = {key for row, one in zip(waiting, judgements, strict=True) for key in set(row[3]) ^ set(one.keys)}
     return Portion(judgements, sorted(moved))
+
+
+async def _judge_sectors(session: Session, job: Import) -> Portion | None:
+    """Sectors stand in a tree: what one row says may matter to every other, so all are judged together (G6)."""
+    assert job.mapping is not None
+    header_row = job.mapping["header_row"]
+    found = (await run(session, _ALL, job.id, header_row)).all()
+    if not any(row.stale for row in found):
+        return None
+    rows = await _read(found, written_columns(job.mapping, job.kind))
+    sectors = await find_sectors(session)
+    return Portion(SectorPreview(sectors, job.chosen.overwrite).judge(rows), ())
 
 
 async def store_portion(session: Session, import_id: UUID, portion: Portion) -> None:
@@ -135,7 +154,7 @@ async def count_preview(session: Session, job: Import) -> PreviewCounts:
 
 async def _read(waiting: Sequence[Any], columns: Sequence[Any]) -> list[ReadRow]:
     rows: list[ReadRow] = []
-    for number, cells, employee_id, _ in waiting:
+    for number, cells, employee_id, *_ in waiting:
         row = read_row(number, msgspec.json.decode(cells, type=list[str]), columns)
         row.manager_id = str(employee_id) if employee_id is not None else None
         rows.append(row)

@@ -173,6 +173,7 @@ def _distinct(values: list[str], most: int) -> list[str]:
 _READERS: dict[str, Callable[[str], Any]] = {
     "customer_id": _id,
     "code": _code,
+    "parent_code": _code,
     "type": _one_of(_TYPES),
     "gender": _one_of(_GENDERS),
     "phones": _phones,

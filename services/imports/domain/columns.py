@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from services.imports.domain.fields import writable
-from services.imports.spreadsheets.annotations import is_annotation
-from shared.contracts.customer_fields import BY_NAME, CustomerField
+from services.imports.domain.fields import fields_of, writable
+from shared.contracts.customer_fields import CustomerField
 from shared.errors import FieldError, Invalid
 from shared.folding import words
 
@@ -28,7 +27,7 @@ class ColumnWarning:
     header: str
 
 
-def require_valid(columns: Sequence[Column], width: int) -> None:
+def require_valid(columns: Sequence[Column], width: int, kind: str) -> None:
     """Raises Invalid for a column outside the sheet, an unknown field, or a field or column named twice."""
     errors: list[FieldError] = []
     seen: set[Any] = set()
@@ -37,7 +36,7 @@ def require_valid(columns: Sequence[Column], width: int) -> None:
             errors.append(FieldError(f"/columns/{position}/index", "validation_failed", "no such column"))
         elif column.index in seen:
             errors.append(FieldError(f"/columns/{position}/index", "validation_failed", "named twice"))
-        if column.field is not None and column.field not in BY_NAME:
+        if column.field is not None and column.field not in fields_of(kind):
             errors.append(FieldError(f"/columns/{position}/field", "validation_failed", "no such field"))
         elif column.field is not None and column.field in seen:
             errors.append(FieldError(f"/columns/{position}/field", "validation_failed", "named twice"))
@@ -51,27 +50,27 @@ def mapping_value(header_row: int, columns: Sequence[Column]) -> dict[str, Any]:
     return {"header_row": header_row, "columns": [asdict(column) for column in columns]}
 
 
-def written_columns(mapping: Mapping[str, Any]) -> list[tuple[int, CustomerField]]:
+def written_columns(mapping: Mapping[str, Any], kind: str) -> list[tuple[int, CustomerField]]:
     """The columns whose cells are read: mapped ones, without system fields (M7)."""
-    pairs = ((column["index"], writable(column["field"])) for column in mapping["columns"])
+    pairs = ((column["index"], writable(column["field"], kind)) for column in mapping["columns"])
     return [(index, field) for index, field in pairs if field is not None]
 
 
-def column_of(mapping: Mapping[str, Any], field: str) -> int | None:
+def column_of(mapping: Mapping[str, Any], field: str, kind: str) -> int | None:
     """The place of the column that holds a field; None where no column does, or no file may write it."""
-    if writable(field) is None:
+    if writable(field, kind) is None:
         return None
     return next((column["index"] for column in mapping["columns"] if column["field"] == field), None)
 
 
 def chosen_warnings(
-    proposed: Sequence[ColumnWarning], columns: Sequence[Column], header: Sequence[str]
+    proposed: Sequence[ColumnWarning], columns: Sequence[Column], header: Sequence[str], kind: str
 ) -> list[dict[str, Any]]:
     """What is still to be warned of after the uploader chose: fields that no file writes always (M7)."""
-    mapped = {column.index for column in columns if writable(column.field) is not None}
+    mapped = {column.index for column in columns if writable(column.field, kind) is not None}
     warnings = {warning.index: warning for warning in proposed if warning.index not in mapped}
     for column in columns:
-        if column.field is not None and writable(column.field) is None:
+        if column.field is not None and writable(column.field, kind) is None:
             warnings[column.index] = ColumnWarning("system_field", column.index, header[column.index])
     return [asdict(warnings[index]) for index in sorted(warnings)]
 
@@ -108,13 +107,14 @@ def learned(
         for column in columns:
             if column["field"] is not None and column["index"] < len(headings):
                 heading = str(headings[column["index"]])
-                said.setdefault(_key(heading), column["field"])
+                if heading:
+                    said.setdefault(_key(heading), column["field"])
     taken = {column.field for column in proposed}
     result: list[Column] = []
     for column in proposed:
         field = column.field or said.get(_key(header[column.index]))
         if column.field is None and field is not None:
-            field = None if field in taken or is_annotation(header[column.index]) else field
+            field = None if field in taken else field
             taken.add(field)
         result.append(Column(column.index, field))
     return result

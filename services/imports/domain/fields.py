@@ -4,6 +4,8 @@ A file calls things as people do (`groups`, `manager`); `customers` and its even
 record does (`group_ids`, `manager_id`). This module is the only dictionary between the two.
 """
 
+from collections.abc import Mapping, Sequence
+
 from shared.contracts.customer_fields import BY_NAME, CUSTOMER_FIELDS, CustomerField
 
 KEYS = frozenset({"customer_id", "code"})
@@ -14,6 +16,26 @@ CHOICES = {"groups": "group", "sources": "source", "sectors": "sector"}
 
 ADDRESS_PARTS = {"address": "line", "province": "province"}
 """Columns that write one part of the record's `address`."""
+
+SECTOR_FIELDS: tuple[CustomerField, ...] = (
+    CustomerField(
+        "name",
+        "Tên lĩnh vực",
+        "Sector Name",
+        required=True,
+        headers=("Lĩnh vực", "Tên", "Ngành nghề", "Business Sector", "Sector", "Name"),
+    ),
+    CustomerField("code", "Mã lĩnh vực", "Sector Code", headers=("Mã", "Code")),
+    CustomerField(
+        "parent_code",
+        "Mã lĩnh vực cha",
+        "Parent Code",
+        headers=("Mã cha", "Mã lĩnh vực cấp trên", "Parent Sector Code", "Parent"),
+    ),
+)
+"""The columns of a file of sectors (G6)."""
+
+_SECTORS = {field.field: field for field in SECTOR_FIELDS}
 
 _RECORD_NAMES = {
     "groups": "group_ids",
@@ -49,7 +71,17 @@ def file_name(name: str | None) -> str | None:
     return _FILE_NAMES.get(first, first)
 
 
-def writable(field: str | None) -> CustomerField | None:
+def catalogue_of(kind: str) -> Sequence[CustomerField]:
+    """The columns that a file of this kind may have."""
+    return SECTOR_FIELDS if kind == "sectors" else CUSTOMER_FIELDS
+
+
+def fields_of(kind: str) -> Mapping[str, CustomerField]:
+    """The columns that a file of this kind may have, by field."""
+    return _SECTORS if kind == "sectors" else BY_NAME
+
+
+def writable(field: str | None, kind: str) -> CustomerField | None:
     """The column of this name if a file may write it; None for system fields (M7) and no field."""
-    found = BY_NAME.get(field) if field is not None else None
+    found = fields_of(kind).get(field) if field is not None else None
     return None if found is None or found.system else found

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.contracts.customer_fields import BY_NAME
+from services.imports.domain.fields import fields_of
+from shared.contracts.customer_fields import BY_NAME, CustomerField
 from shared.wording import message
 
 _OUTCOMES = {
@@ -52,11 +53,11 @@ def outcome_text(outcome: str, language: str) -> str:
     return _in(language, _OUTCOMES.get(outcome, (outcome, outcome)))
 
 
-def reason_text(outcome: str, errors: Sequence[Mapping[str, Any]], language: str) -> str:
+def reason_text(outcome: str, errors: Sequence[Mapping[str, Any]], kind: str, language: str) -> str:
     """Why a row was not written: each error with the column it is about."""
     if outcome == "conflict" and not errors:
         return _in(language, _CONFLICT)
-    return " ".join(_error(error.get("field"), str(error["code"]), language) for error in errors)
+    return " ".join(_error(fields_of(kind), error.get("field"), str(error["code"]), language) for error in errors)
 
 
 def undo_text(reason: str, kept_fields: Sequence[str], language: str) -> str:
@@ -67,9 +68,9 @@ def undo_text(reason: str, kept_fields: Sequence[str], language: str) -> str:
     return f"{labels}: {text}" if labels else text
 
 
-def _error(field: str | None, code: str, language: str) -> str:
+def _error(fields: Mapping[str, CustomerField], field: str | None, code: str, language: str) -> str:
     text = _in(language, _CODES[code]) if code in _CODES else message(code, language)
-    label = BY_NAME[field].label(language) if field in BY_NAME else field
+    label = fields[field].label(language) if field is not None and field in fields else field
     return f"{label}: {text}" if label else text
 
 

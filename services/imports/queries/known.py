@@ -13,6 +13,7 @@ import msgspec
 from services.imports.domain.cells import ReadRow
 from services.imports.domain.fields import CHOICES
 from services.imports.domain.known import Candidate, Known, KnownCustomer, Named
+from services.imports.domain.sectors import KnownSector
 from shared.access import may_change, may_see
 from shared.database import Session, run
 from shared.folding import fold
@@ -47,6 +48,17 @@ async def find_known(session: Session, actor: Actor, rows: Sequence[ReadRow]) ->
         kinds.add("relationship")
     await _find_options(session, kinds, known)
     return known
+
+
+async def find_sectors(session: Session) -> list[KnownSector]:
+    """Every sector, disabled ones too."""
+    found = await run(
+        session,
+        "SELECT sector.code, sector.name, parent.code, sector.state = 'active' FROM classification AS sector"
+        " LEFT JOIN classification AS parent ON parent.id = sector.parent_id"
+        " WHERE sector.kind = 'sector' AND sector.code IS NOT NULL",
+    )
+    return [KnownSector(*row) for row in found]
 
 
 async def active_employee(session: Session, employee_id: UUID) -> bool:
