@@ -248,3 +248,22 @@ async def test_new_options_of_a_file_are_created_once_and_chosen(team: Team) -> 
     await team.harness.deliver(event.model_copy(update={"actor": allowed, "import_id": uuid4(), "rows": (again,)}))
     assert (await result(team)).rows[0].outcome == "created"
     assert len(await team.harness.told(GroupChanged)) == 1
+
+
+async def test_contacts_are_anybodys_own_to_bring_and_come_by_contact_sync(team: Team) -> None:
+    """M13, A5: origin and cause say so; somebody else's need the permission."""
+    plain = ActorReference(kind="user", id=str(team.ids["binh"]), permissions=())
+    own = new(1, "Một", phones=["+84901000001"], employee_id=team.ids["binh"])
+    await team.harness.deliver(confirmed(team, own, kind="contacts", actor="binh").model_copy(update={"actor": plain}))
+    [told] = await team.harness.told(CustomerCreated)
+    assert (told.state.origin.kind, told.cause.kind, told.state.manager_id) == (
+        "contact_sync",
+        "contact_sync",
+        team.ids["binh"],
+    )
+    other = new(1, "Hai", phones=["+84901000002"], employee_id=team.ids["chi"])
+    await team.harness.deliver(confirmed(team, other, kind="contacts").model_copy(update={"actor": plain}))
+    assert (await result(team)).rows[0].errors[0].code == "forbidden"
+    again = new(2, "Ba", phones=["+84901000001"], employee_id=team.ids["binh"])
+    await team.harness.deliver(confirmed(team, again, kind="contacts").model_copy(update={"actor": plain}))
+    assert (await result(team)).rows[0].errors[0].code == "phone_taken"

@@ -104,3 +104,18 @@ async def test_content_of_old_imports_is_forgotten_and_the_record_stays(desk: De
     answer = await desk.http.get(f"/api/v1/imports/{job['id']}/result-file")
     assert answer.json()["code"] == "wrong_state"
     assert (await expire(desk.harness.database, desk.harness.settings, date(2026, 1, 1)))["emptied"] == 0
+
+
+async def test_rows_that_wait_for_the_relay_forget_an_erased_customer(desk: Desk) -> None:
+    """C8: what was confirmed and not sent yet leaves without the customer; the row has failed."""
+    lan = customer(code="K1", name="Lan", manager_id=desk.employee_id)
+    minh = customer(code="K2", name="Minh", manager_id=desk.employee_id)
+    await desk.harness.deliver(lan, minh)
+    job = await desk.preview(HEADER, ("K1", "Lan Bí Mật"), ("K2", "Minh Anh"), overwrite=True)
+    await desk.confirm(job["id"])
+    await desk.harness.deliver(CustomerErased(version=5, state=ErasedState(id=lan.state.id), cause=BY_SYSTEM))
+    [chunk] = await desk.confirmed()
+    assert [row.values for row in chunk.rows] == [{"name": "Minh Anh"}]
+    await desk.answer(chunk)
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("finished", {"failed": 1, "updated": 1})

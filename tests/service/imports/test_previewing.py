@@ -10,7 +10,9 @@ from shared.contracts.classification import (
     RelationshipState,
     relationship_id,
 )
+from shared.contracts.imports import NewOption
 from shared.envelope import new_id
+from shared.identity import IMPORT, SETTINGS
 from tests.service.imports.desk import Desk
 from tests.support.records import BY_SYSTEM, customer, employee
 
@@ -153,3 +155,27 @@ async def test_two_thousand_rows_of_twenty_columns_are_previewed_quickly(desk: D
     job = await desk.preview(headings.split(","), *sheet, overwrite=True)
     assert time.perf_counter() - started < FLOOR_SECONDS
     assert job["counts"] == {"update": 500, "create": 1_500}
+
+
+async def test_unknown_options_are_created_only_where_chosen_and_permitted(desk: Desk) -> None:
+    """M6, R2: `unknown_option` by default; with the choice a warning, and the names travel with the row."""
+    vip = group("VIP", "VIP")
+    await desk.harness.deliver(vip)
+    sheet = (("Tên KH", "Nhóm khách hàng"), ("Lan", "VIP, Khách Mới"))
+    job = await desk.preview(*sheet)
+    assert (await desk.rows(job["id"]))[0]["errors"] == [{"field": "groups", "code": "unknown_option"}]
+    path, choice = f"/api/v1/imports/{job['id']}", {"create_missing_options": True}
+    assert (await desk.http.put(f"{path}/options", json=choice)).status_code == 403
+    desk.permissions = (IMPORT, SETTINGS)
+    assert (await desk.http.put(f"{path}/options", json=choice)).status_code == 200
+    await desk.work()
+    [row] = await desk.rows(job["id"])
+    assert row["changes"]["groups"] == {"old": None, "new": ["VIP", "Khách Mới"]}
+    assert row["warnings"] == [{"field": "groups", "code": "option_created"}]
+    desk.permissions = (IMPORT,)
+    assert (await desk.confirm(job["id"])).status_code == 403
+    desk.permissions = (IMPORT, SETTINGS)
+    assert (await desk.confirm(job["id"])).status_code == 202
+    [chunk] = await desk.confirmed()
+    assert chunk.rows[0].values["group_ids"] == [str(vip.state.id)]
+    assert chunk.rows[0].new_options == (NewOption(field="group_ids", name="Khách Mới"),)

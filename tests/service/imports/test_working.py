@@ -1,14 +1,17 @@
 """The worker: leases, crashes, cancelling under its hands, being woken."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from services.imports.commands.reading import claim_work, load_file, store_table
+from services.imports.commands.validation import judge_portion
 from services.imports.settings import ImportsSettings
 from services.imports.spreadsheets.reader import read_table
 from services.imports.worker import work, work_next
 from tests.service.imports.desk import Desk, csv_file
+from tests.support.records import employee
 
 SHEET = csv_file(("Tên khách hàng",), ("Lan",))
 WAIT_SECONDS = 10
@@ -95,3 +98,51 @@ async def test_a_running_worker_is_woken_by_requests_and_ends_when_told(desk: De
     ended.set()
     async with asyncio.timeout(WAIT_SECONDS):
         await working
+
+
+async def test_a_worker_that_dies_between_two_portions_costs_one_portion(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M9: what was judged stays judged; the next worker goes on behind it."""
+    monkeypatch.setattr("services.imports.commands.validation.PORTION_ROWS", 2)
+    job = await desk.upload_sheet(("Tên khách hàng",), *((f"Khách {n}",) for n in range(5)))
+    await desk.http.put(f"/api/v1/imports/{job['id']}/mapping", json=job["mapping"])
+    judged = 0
+
+    async def dies_after_one(*given: Any) -> Any:
+        nonlocal judged
+        judged += 1
+        if judged == 2:
+            raise RuntimeError("killed")
+        return await judge_portion(*given)
+
+    monkeypatch.setattr("services.imports.worker.judge_portion", dies_after_one)
+    await work_next(desk.harness.database, settings_of(desk))
+    [waiting] = await desk.harness.sql("SELECT count(*) FROM import_row WHERE stale AND row > 1")
+    assert (waiting[0], (await desk.read(job["id"]))["state"]) == (3, "validating")
+    await desk.harness.sql("UPDATE import SET leased_until = NULL")
+    await desk.work()
+    assert (await desk.read(job["id"]))["counts"] == {"create": 5}
+
+
+async def test_a_mapping_changed_after_the_preview_makes_a_new_one(desk: Desk) -> None:
+    """M2: while it is made nothing can be confirmed; what was looked at before is a version that is gone."""
+    job = await desk.preview(("Tên khách hàng", "Khác"), ("Lan", "Y tá"))
+    path = f"/api/v1/imports/{job['id']}"
+    columns = [{"index": 0, "field": "name"}, {"index": 1, "field": "occupation"}]
+    assert (await desk.http.put(f"{path}/mapping", json={"columns": columns})).json()["state"] == "validating"
+    assert (await desk.confirm(job["id"])).json()["code"] == "wrong_state"
+    await desk.work()
+    stale = await desk.http.post(f"{path}/confirm", json={}, headers={"If-Match": f'"{job["version"]}"'})
+    assert stale.status_code == 412
+    assert (await desk.rows(job["id"]))[0]["changes"]["occupation"]["new"] == "Y tá"
+
+
+async def test_an_uploader_who_lost_the_right_cannot_confirm(desk: Desk) -> None:
+    """R2: between preview and confirm: 403 without the permission, or as an inactive employee."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    plain = desk.harness.client(desk.employee_id)
+    assert (await plain.post(f"/api/v1/imports/{job['id']}/confirm", json={})).json()["code"] == "forbidden"
+    await desk.harness.deliver(employee(desk.employee_id, version=2, active=False))
+    assert (await desk.confirm(job["id"])).json()["code"] == "inactive_employee"
+    assert await desk.confirmed() == []
