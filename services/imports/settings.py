@@ -9,8 +9,8 @@ class ImportsSettings(Settings):
     """Settings of the imports service.
 
     `max_body_bytes` leaves room for the other parts of an upload, so that a file just over its limit is
-    told apart from a flood. `import_lease_seconds` must be longer than reading a file can take (its
-    child process ends after 15 s): a dead worker's import is taken over when its lease ends.
+    told apart from a flood; it grows with `import_max_file_bytes`, and so do the limits of the reading
+    process with `import_max_rows`. A dead worker's import is taken over when its lease ends.
     """
 
     max_body_bytes: Positive = 5 * MIB + 64 * 1024

@@ -37,6 +37,8 @@ log = telemetry.logger("imports-worker")
 
 LISTEN_PAUSE_SECONDS = 5.0
 FAULT_PAUSE_SECONDS = 1.0
+LEASE_MARGIN_SECONDS = 10.0
+"""How much longer than the reading of a file a lease is at least: its rows are to be stored, too."""
 
 
 async def work(database: Database, settings: Settings, ended: asyncio.Event) -> None:
@@ -57,8 +59,10 @@ async def work(database: Database, settings: Settings, ended: asyncio.Event) -> 
 
 async def work_next(database: Database, settings: ImportsSettings) -> bool:
     """Take the next import that waits and do what it waits for; False when there is none."""
+    limits = Limits.of(settings.import_max_file_bytes, settings.import_max_rows)
+    lease_seconds = max(settings.import_lease_seconds, limits.child_wall_seconds + LEASE_MARGIN_SECONDS)
     async with database.transaction() as session:
-        claim = await claim_work(session, settings.import_lease_seconds)
+        claim = await claim_work(session, lease_seconds)
     if claim is None:
         return False
     if claim.attempts > settings.import_work_attempts:
@@ -85,7 +89,7 @@ async def _do(database: Database, settings: ImportsSettings, claim: Claim) -> No
         file = await load_file(session, claim.import_id)
     if file is None:
         return
-    limits = Limits(file_bytes=settings.import_max_file_bytes, data_rows=settings.import_max_rows)
+    limits = Limits.of(settings.import_max_file_bytes, settings.import_max_rows)
     try:
         table = await read_table(file.content, file.name, limits)
     except UnreadableFile as error:

@@ -41,3 +41,21 @@ class Limits:
     child_cpu_seconds: int = 10
     child_wall_seconds: float = 15
     answer_bytes: int = 32 * MIB
+
+    @classmethod
+    def of(cls, file_bytes: int, data_rows: int) -> "Limits":
+        """The limits for files of this size: what grows with rows follows a larger number of rows."""
+        more_rows = max(data_rows - cls.data_rows, 0)
+        return cls(
+            file_bytes=file_bytes,
+            data_rows=data_rows,
+            row_index=cls.row_index + 2 * more_rows,
+            cells=cls.cells + 64 * more_rows,
+            shared_strings=cls.shared_strings + 16 * more_rows,
+            part_bytes=cls.part_bytes + 2 * KIB * more_rows,
+            total_bytes=cls.total_bytes + 4 * KIB * more_rows,
+            child_memory_bytes=cls.child_memory_bytes + 16 * KIB * more_rows,
+            child_cpu_seconds=cls.child_cpu_seconds + more_rows // 1_000,
+            child_wall_seconds=cls.child_wall_seconds + more_rows / 500,
+            answer_bytes=cls.answer_bytes + 2 * KIB * more_rows,
+        )

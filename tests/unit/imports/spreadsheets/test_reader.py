@@ -198,3 +198,14 @@ async def test_another_kind_of_file_is_never_given_to_the_child():
     """The check at once is made again where the file is read."""
     assert (await refusal(b"%PDF-1.7", "a.xlsx")).code == "unsupported_file"
     assert (await refusal(b"x\n" * (3 * MIB), "a.csv")).code == "hostile_file"
+
+
+async def test_a_larger_number_of_rows_is_a_setting():
+    """M1: limits that grow with rows follow it; one row more than allowed is still too many."""
+    limits = Limits.of(8 * MIB, 12_000)
+    text = "Tên,SĐT\n" + "".join(f"Khách {number},0901{number:06}\n" for number in range(12_000))
+    table = await read_table(text.encode(), "lon.csv", limits)
+    assert (len(table.rows), table.rows[-1].number) == (12_001, 12_001)
+    with pytest.raises(UnreadableFile) as refused:
+        await read_table((text + "Thừa,1\n").encode(), "lon.csv", limits)
+    assert refused.value.code == "too_many_rows"
