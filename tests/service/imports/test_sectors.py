@@ -1,5 +1,7 @@
 """Files of sectors: template, preview of the tree, confirm."""
 
+from typing import Any
+
 import pytest
 
 from shared.contracts.classification import ClassificationItemState, SectorChanged
@@ -34,7 +36,7 @@ async def office(desk: Desk) -> Desk:
     return desk
 
 
-async def preview(desk: Desk, *rows: tuple[str, ...], overwrite: bool = False) -> list[dict[str, object]]:
+async def preview(desk: Desk, *rows: tuple[str, ...], overwrite: bool = False) -> list[dict[str, Any]]:
     """The rows of a sectors file as they are judged."""
     job = await desk.upload_sheet(HEADER, *rows, kind="sectors")
     path = f"/api/v1/imports/{job['id']}"
@@ -46,12 +48,9 @@ async def preview(desk: Desk, *rows: tuple[str, ...], overwrite: bool = False) -
     return await desk.rows(job["id"])
 
 
-def codes(rows: list[dict[str, object]]) -> list[object]:
+def codes(rows: list[dict[str, Any]]) -> list[Any]:
     """Each row's outcome, or its first error."""
-    return [
-        (row["errors"][0]["field"], row["errors"][0]["code"]) if row["errors"] else row["outcome"]  # pyright: ignore[reportIndexIssue]  # JSON
-        for row in rows
-    ]
+    return [(row["errors"][0]["field"], row["errors"][0]["code"]) if row["errors"] else row["outcome"] for row in rows]
 
 
 async def test_a_parent_may_stand_in_an_earlier_or_later_row_and_cycles_are_errors(office: Desk) -> None:
