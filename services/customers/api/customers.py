@@ -6,13 +6,13 @@ from uuid import UUID
 import msgspec
 from fastapi import Query, Response
 
+from services.customers.api.list_filters import CustomerQuery
 from services.customers.api.pages import page_answer
 from services.customers.api.revealing import RevealLimitsDep, revealing_router
 from services.customers.api.schemas import (
     AccessAnswer,
     AuditList,
     CustomerList,
-    CustomerQuery,
     CustomerRecord,
     ManagerAnswer,
     ManagerRequest,
@@ -31,7 +31,8 @@ from services.customers.commands.customers import (
 )
 from services.customers.domain.customer import Customer
 from services.customers.domain.values import CustomerChange, NewCustomer
-from services.customers.queries.customers import CustomerFilter, Sort, list_customers
+from services.customers.queries.customers import list_customers
+from services.customers.queries.ordering import Sort
 from services.customers.queries.records import read_customer, shown
 from services.customers.queries.trail import explain_access, read_audit
 from shared.access import require_may_change
@@ -74,19 +75,10 @@ async def get_customers(
 ) -> Response:
     """A page of the customers you may see, newest first unless sorted (A2, P4, P5)."""
     asked = query.model_dump(mode="json", exclude={"cursor", "limit", "total"})
-    wanted = CustomerFilter(
-        text=query.q,
-        ids=tuple(query.ids) if query.ids is not None else None,
-        manager_ids=tuple(query.manager) if query.manager is not None else None,
-        unassigned=query.unassigned,
-        created_from=query.created_from,
-        created_to=query.created_to,
-        last_contact_from=query.last_contact_from,
-        last_contact_to=query.last_contact_to,
-        deleted=query.state == "deleted",
-    )
+    sort = Sort.parse(query.sort, "?sort") if query.sort else None
     after = wiring.cursors.read(asked, query.cursor)
-    page = await list_customers(session, actor, wanted, Sort.parse(query.sort), query.limit, after, query.total)
+    deleted = query.state == "deleted"
+    page = await list_customers(session, actor, query.node(), sort, query.limit, after, query.total, deleted)
     return page_answer(wiring, asked, page.items, page.last, page.total)
 
 

@@ -4,14 +4,33 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from services.customers.domain.filter_fields import Kind
 from services.customers.domain.values import EmployeeIds
 from shared.contracts.customers import Address, Origin
 from shared.contracts.events import Money
 from shared.contracts.interactions import Contact
-from shared.fields import Code, Day, Name, PageQuery, RequestModel, Text
+from shared.fields import DEFAULT_PAGE, MAX_PAGE, Code, Name, PageQuery, RequestModel, Text
+
+FilterObject = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "type": ["object", "null"],
+            "description": (
+                'A node: {"and": [nodes]}, {"or": [nodes]}, {"not": node}, {"field", "op", "value"}, '
+                '{"purchases": {…}} or {"opportunity": {"campaign_id", "status_ids", "owner_id"}}. '
+                "At most 5 deep, 50 nodes, 1,000 values."
+            ),
+            "examples": [{"field": "interaction_count", "op": "gte", "value": 3}],
+        }
+    ),
+]
+"""Checked by `domain/filters.py`, which points at what is wrong."""
+
+SortFields = Annotated[list[Text], Field(max_length=2)] | Text | None
+"""At most two fields, `-` before one turns it round: `["-created_at", "name"]` or `-created_at,name`."""
 
 
 class CustomerRecord(BaseModel):
@@ -60,27 +79,36 @@ class CustomerRecord(BaseModel):
     allowed: list[str] = []
 
 
+class PeriodValues(BaseModel):
+    """What the orders that a `purchases` filter chooses come to, beside the lifetime's numbers (P3)."""
+
+    total_value: Money
+    order_count: int
+    quantity: float
+
+
+class ListedCustomer(CustomerRecord):
+    """A customer in a list; `period` where the filter has one `purchases` node."""
+
+    period: PeriodValues | None = None
+
+
 class CustomerList(BaseModel):
     """One page of customers."""
 
-    items: list[CustomerRecord]
+    items: list[ListedCustomer]
     next_cursor: str | None
     total: int | None = None
 
 
-class CustomerQuery(PageQuery):
-    """Common filters as parameters; every one given must hold. Days are inclusive."""
+class CustomerSearch(RequestModel):
+    """A list by a filter; see `/customers/fields` for what it may ask."""
 
-    q: Text | None = None
-    ids: Annotated[list[UUID], Field(max_length=200)] | None = None
-    state: Literal["active", "deleted"] = "active"
-    manager: Annotated[list[UUID], Field(max_length=200)] | None = None
-    unassigned: bool | None = None
-    created_from: Day | None = None
-    created_to: Day | None = None
-    last_contact_from: Day | None = None
-    last_contact_to: Day | None = None
-    sort: Text | None = None
+    filter: FilterObject = None
+    sort: SortFields = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
+    cursor: Annotated[str, Field(max_length=1_000)] | None = None
+    total: bool = False
 
 
 class FieldAnswer(BaseModel):

@@ -2,14 +2,30 @@
 
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, Response
 
-from services.customers.api.schemas import FieldList
+from services.customers.api.pages import page_answer
+from services.customers.api.schemas import CustomerList, CustomerSearch, FieldList
 from services.customers.domain.filter_fields import FIELDS
-from shared.http import router
+from services.customers.domain.filters import parse_filter
+from services.customers.queries.customers import list_customers
+from services.customers.queries.ordering import Sort
+from shared.http import ActorDep, SessionDep, WiringDep, reads, router
 from shared.wording import language_of
 
 search = router("customers")
+
+
+@search.post("/customers/search", response_model=CustomerList)
+@reads
+async def post_search(request: CustomerSearch, session: SessionDep, actor: ActorDep, wiring: WiringDep) -> Response:
+    """A page of the customers you may see and the filter finds, newest first unless sorted (A2, P2–P5)."""
+    node = parse_filter(request.filter)
+    sort = Sort.parse(request.sort, "/sort") if request.sort else None
+    asked = {"filter": request.filter, "sort": request.sort}
+    after = wiring.cursors.read(asked, request.cursor)
+    page = await list_customers(session, actor, node, sort, request.limit, after, request.total)
+    return page_answer(wiring, asked, page.items, page.last, page.total)
 
 
 @search.get("/customers/fields")

@@ -5,20 +5,21 @@ JSON pointer. How a tree is answered, and within whose sight, is `queries/filter
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
 
 from services.customers.domain.filter_fields import FIELD_BY_NAME, FilterField
 from services.customers.domain.filter_values import Value, flag, identifiers, one_value, span, values_of, wrong
 from services.customers.domain.purchase_filter import Purchases, purchases
+from services.customers.domain.search_text import toned_words
 from shared.errors import FieldError, Invalid
 
 MAX_DEPTH = 5
 MAX_NODES = 50
 MAX_VALUES = 1_000
 
-Comparison = Literal["one_of", "within", "contains", "starts_with", "empty", "is", "words"]
+Comparison = Literal["one_of", "within", "contains", "starts_with", "empty", "is", "words", "exact_words"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,27 @@ def parse_filter(raw: Any, pointer: str = "/filter") -> Node:
 def named_campaigns(node: Node) -> set[UUID]:
     """The campaigns that a filter asks for: exporting needs a right to each (K6)."""
     return {one.campaign_id for one in leaves(node) if isinstance(one, OpportunityTest) and one.campaign_id is not None}
+
+
+def the_purchases(node: Node) -> Purchases | None:
+    """The one `purchases` node of a filter: its values stand beside the items of the list (P3)."""
+    found = [one for one in leaves(node) if isinstance(one, Purchases)]
+    return found[0] if len(found) == 1 else None
+
+
+def with_exact_tones(node: Node) -> Node | None:
+    """The filter, where its texts have tone marks: with exactly these (P4). None where none of them has any.
+
+    Texts below `or` and `not` stay as they are: they rank nothing.
+    """
+    if isinstance(node, All):
+        parts = [with_exact_tones(part) for part in node.parts]
+        if not any(parts):
+            return None
+        return All(tuple(exact or part for exact, part in zip(parts, node.parts, strict=True)))
+    if isinstance(node, Test) and node.comparison == "words" and toned_words(str(node.values[0])):
+        return replace(node, comparison="exact_words")
+    return None
 
 
 def leaves(node: Node) -> Iterator[Test | OpportunityTest | Purchases]:

@@ -7,6 +7,10 @@ DAYS_LEFT = "(r.forget_after_days - (day_of(now()) - day_of(greatest(n.last_cont
 """Days until Don't Forget (G5); `greatest` passes over a missing contact, null stands for never."""
 
 
+LISTS = {name: f"c.{name}" for name in ("group_ids", "source_ids", "sector_ids")}
+"""A customer's values of one kind; `s.class_ids` has those of all kinds, which no two kinds share."""
+
+
 @dataclass(frozen=True)
 class Column:
     """An expression and its PostgreSQL type. `exact` texts are compared as they are, others folded."""
@@ -33,10 +37,12 @@ COLUMNS: dict[str, Column] = {
         name: Column(f"c.{name}")
         for name in ("name", "occupation", "income_band", "company_name", "tax_code", "website", "description")
     },
-    **{name: Column(f"c.{name}", "uuid") for name in ("group_ids", "source_ids", "sector_ids", "viewer_ids")},
+    **{name: Column("s.class_ids", "uuid") for name in ("group_ids", "source_ids", "sector_ids")},
+    "viewer_ids": Column("c.viewer_ids", "uuid"),
+    "relationship_id": Column("s.relationship_id", "uuid"),
     **{
         name: Column(f"c.{name}", "uuid")
-        for name in ("primary_source_id", "relationship_id", "remembered_relationship_id", "referrer_customer_id")
+        for name in ("primary_source_id", "remembered_relationship_id", "referrer_customer_id")
     },
     "manager_id": Column("s.manager_id", "uuid"),
     "manager_set_at": Column("c.manager_set_at", "timestamptz"),
@@ -50,8 +56,8 @@ COLUMNS: dict[str, Column] = {
     "last_contact_at": Column("n.last_contact_at", "timestamptz"),
     "last_two_way_contact_at": Column("(n.last_two_way_contact->>'at')::timestamptz", "timestamptz"),
     "days_left": Column(DAYS_LEFT, "bigint"),
-    "total_revenue": Column("0::bigint", "bigint"),
-    "order_count": Column("0::bigint", "bigint"),
+    "total_revenue": Column("n.total_revenue", "bigint"),
+    "order_count": Column("n.order_count", "bigint"),
 }  # fmt: skip
 
 NEVER_NULL = frozenset(

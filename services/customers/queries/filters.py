@@ -14,26 +14,14 @@ from services.customers.domain.filter_values import Value
 from services.customers.domain.filters import All, Node, Not, OpportunityTest, Some, Test
 from services.customers.domain.purchase_filter import Purchases
 from services.customers.domain.search_text import viewer_lexeme
-from services.customers.queries.filter_columns import COLUMNS, NEVER_NULL, Column, joins
-from services.customers.queries.text import text_query
+from services.customers.queries.filter_columns import COLUMNS, LISTS, NEVER_NULL, Column, joins
+from services.customers.queries.parameters import Parameters
+from services.customers.queries.purchases import purchased
+from services.customers.queries.text import lexemes_of
 from shared.database import Session, run
-from shared.errors import Invalid
 from shared.folding import fold
 from shared.identity import MANAGE_CAMPAIGNS, Actor
 from shared.phones import fragment
-
-
-class Parameters(list[Any]):
-    """Values of a statement, numbered from `first`."""
-
-    def __init__(self, first: int = 1) -> None:
-        super().__init__()
-        self._first = first
-
-    def add(self, value: Any, kind: str) -> str:
-        """One more value; answers how the statement calls it."""
-        self.append(value)
-        return f"${self._first + len(self) - 1}::{kind}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +37,15 @@ class Condition:
         return joins(self.sql)
 
 
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, in which statement. `one_by_one`: customers are looked at one after the other, in a list's order."""
+
+    actor: Actor
+    parameters: Parameters
+    one_by_one: bool = False
+
+
 def compile_filter(actor: Actor, node: Node, first: int = 1) -> Condition:
     """What must hold of a customer, as SQL; parameters are numbered from `$first`.
 
@@ -56,7 +53,7 @@ def compile_filter(actor: Actor, node: Node, first: int = 1) -> Condition:
     it: see `visible` and `matching`.
     """
     parameters = Parameters(first)
-    return Condition(condition(actor, node, parameters), tuple(parameters))
+    return Condition(condition(Asker(actor, parameters), node), tuple(parameters))
 
 
 def matching(actor: Actor, node: Node, first: int = 1) -> Condition:
@@ -65,7 +62,7 @@ def matching(actor: Actor, node: Node, first: int = 1) -> Condition:
     Its one column is `customer_id`, in no order: to be wrapped, ordered, counted or inserted from.
     """
     parameters = Parameters(first)
-    where = f"{visible(actor, parameters)} AND {condition(actor, node, parameters)}"
+    where = f"{visible(actor, parameters)} AND {condition(Asker(actor, parameters), node)}"
     return Condition(f"SELECT s.customer_id FROM customer_search s {joins(where)} WHERE {where}", tuple(parameters))
 
 
@@ -94,20 +91,20 @@ def visible(actor: Actor, parameters: Parameters) -> str:
     return f"(s.manager_id = ANY({reach}) OR s.words @@ {looks})"
 
 
-def condition(actor: Actor, node: Node, parameters: Parameters, negated: bool = False) -> str:
+def condition(asker: Asker, node: Node, negated: bool = False) -> str:
     """A node as SQL. Below a `not` every comparison is made two-valued: what is unknown does not hold."""
     if isinstance(node, All | Some):
-        parts = [condition(actor, part, parameters, negated) for part in node.parts]
+        parts = [condition(asker, part, negated) for part in node.parts]
         if not parts:
             return "true" if isinstance(node, All) else "false"
         return f"({(' AND ' if isinstance(node, All) else ' OR ').join(parts)})"
     if isinstance(node, Not):
-        return f"NOT {condition(actor, node.part, parameters, True)}"
+        return f"NOT {condition(asker, node.part, True)}"
     if isinstance(node, OpportunityTest):
-        return _opportunity(actor, node, parameters)
+        return _opportunity(asker.actor, node, asker.parameters)
     if isinstance(node, Purchases):
-        raise Invalid("unsupported_condition")
-    sql = _test(node, parameters)
+        return purchased(node, asker.parameters, asker.one_by_one)
+    sql = _test(node, asker.parameters)
     return f"({sql}) IS TRUE" if negated and node.field.name not in NEVER_NULL else f"({sql})"
 
 
@@ -144,8 +141,8 @@ def _opportunity(actor: Actor, node: OpportunityTest, parameters: Parameters) ->
 
 def _test(test: Test, parameters: Parameters) -> str:
     name, kind = test.field.name, test.field.kind
-    if test.comparison == "words":
-        return _words(str(test.values[0]), parameters)
+    if test.comparison in ("words", "exact_words"):
+        return _words(test, parameters)
     if name == "unassigned":
         return "s.manager_id IS NULL" if test.values[0] else "s.manager_id IS NOT NULL"
     if name == "manager_inactive":
@@ -154,7 +151,7 @@ def _test(test: Test, parameters: Parameters) -> str:
     column = COLUMNS[name]
     if test.comparison == "empty":
         if test.field.many:
-            return f"cardinality({column.sql}) = 0"
+            return f"cardinality({LISTS.get(name, column.sql)}) = 0"
         return f"coalesce({column.sql}, '') = ''" if kind == "text" else f"{column.sql} IS NULL"
     if test.comparison == "within":
         return _within(column, test.values, parameters)
@@ -163,8 +160,8 @@ def _test(test: Test, parameters: Parameters) -> str:
     return _piece(test, column, parameters)
 
 
-def _words(text: str, parameters: Parameters) -> str:
-    lexemes = text_query(text)
+def _words(test: Test, parameters: Parameters) -> str:
+    lexemes = lexemes_of(test)
     if lexemes is None:
         return "true"
     return f"s.words @@ {parameters.add(lexemes, 'tsquery')}" if lexemes else "false"
@@ -178,7 +175,7 @@ def _one_of(test: Test, column: Column, parameters: Parameters) -> str:
         return f"folded({column.sql}) = ANY({parameters.add([fold(str(value)) for value in values], 'text[]')})"
     listed = parameters.add(values, f"{column.type}[]")
     if test.field.kind == "tree":
-        return f"{column.sql} && (SELECT subtree({listed}))"
+        return f"{column.sql} && (SELECT subtree({listed}))"  # asked once for a statement, not once for a row
     return f"{column.sql} && {listed}" if test.field.many else f"{column.sql} = ANY({listed})"
 
 

@@ -11,16 +11,19 @@ from uuid import UUID
 import msgspec
 
 from services.customers.domain.customer import Customer
+from services.customers.domain.purchase_filter import Purchases
+from services.customers.queries.parameters import Parameters
+from services.customers.queries.purchases import period
 from shared.access import may_change, may_see
 from shared.database import Session, run
 from shared.errors import NotFound
 from shared.identity import DELETE, ERASE, Actor
 
-RECORD = """
+_FIELDS = """
 c.record || n.record || ',"days_left":' || coalesce((
     r.forget_after_days - ((SELECT day_of(now())) - day_of(greatest(n.last_contact_at, c.clock_started_at)))
-)::text, 'null') || '}'
-"""
+)::text, 'null')"""
+RECORD = f"{_FIELDS} || '}}'"
 """One customer with the numbers that live beside it; `greatest` passes over a missing contact."""
 
 JOINS = """
@@ -29,16 +32,26 @@ JOIN relationship r ON r.id = c.relationship_id
 """
 
 _ONE = f"SELECT {RECORD} FROM customer c {JOINS} WHERE c.id = $1"
-_MANY = f"""
-SELECT coalesce('[' || string_agg({RECORD}, ',' ORDER BY place) || ']', '[]')
+_PAGE = f"""
 FROM unnest($1::uuid[]) WITH ORDINALITY AS page(customer_id, place)
 JOIN customer c ON c.id = page.customer_id {JOINS}
 """
+_MANY = f"SELECT coalesce('[' || string_agg({RECORD}, ',' ORDER BY place) || ']', '[]') {_PAGE}"
 
 
-async def records(session: Session, customer_ids: Sequence[UUID]) -> str:
-    """Customers as a JSON array, in the order of their ids; those that are gone are left out."""
-    return (await run(session, _MANY, customer_ids)).scalar_one() if customer_ids else "[]"
+async def records(session: Session, customer_ids: Sequence[UUID], purchases: Purchases | None = None) -> str:
+    """Customers as a JSON array, in the order of their ids; those that are gone are left out.
+
+    With `purchases` each has the values of the orders that it chooses as `period`, beside its lifetime's (P3).
+    """
+    if not customer_ids:
+        return "[]"
+    if purchases is None:
+        return (await run(session, _MANY, customer_ids)).scalar_one()
+    parameters = Parameters(first=2)
+    record = f"{_FIELDS} || ',\"period\":' || {period(purchases, parameters)} || '}}'"
+    statement = f"SELECT coalesce('[' || string_agg({record}, ',' ORDER BY place) || ']', '[]') {_PAGE}"
+    return (await run(session, statement, customer_ids, *parameters)).scalar_one()
 
 
 async def read_customer(session: Session, actor: Actor, customer_id: UUID) -> dict[str, Any]:

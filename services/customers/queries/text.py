@@ -1,10 +1,17 @@
 """Free text as a query over the lexemes of `customer_search` (P4): folded prefixes, pieces of phones."""
 
-from services.customers.domain.search_text import MIN_FRAGMENT
+from services.customers.domain.filters import Test
+from services.customers.domain.search_text import MIN_FRAGMENT, toned_words
 from shared.folding import words
 from shared.phones import fragment
 
 MAX_QUERY_WORDS = 10
+
+
+def lexemes_of(test: Test) -> str | None:
+    """What a text search looks for in the index; None without a text, empty when nothing can match."""
+    text = str(test.values[0])
+    return exact_query(text) if test.comparison == "exact_words" else text_query(text)
 
 
 def text_query(text: str | None) -> str | None:
@@ -22,3 +29,10 @@ def text_query(text: str | None) -> str | None:
         piece = fragment(word) if word.isdecimal() and len(word) >= MIN_FRAGMENT else None
         parts.append(f"('{word}':* | '#{piece}':*)" if piece is not None else f"'{word}':*")
     return " & ".join(parts)
+
+
+def exact_query(text: str) -> str | None:
+    """As `text_query`, words with tone marks with exactly these."""
+    loosely = text_query(text)
+    exactly = [f"'={word}':*" for word in toned_words(text)[:MAX_QUERY_WORDS]]
+    return " & ".join([loosely, *exactly]) if loosely else loosely

@@ -1,0 +1,146 @@
+"""Where the search for a list may start, and how many customers each start and each condition lets through.
+
+A start is a condition that an index answers. Those in the order of lists (a manager, a relationship, a
+group with its subtree, …) give a page from their newest end; all of them bound what must be looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from services.customers.domain.filters import All, Node, Not, OpportunityTest, Some, Test
+from services.customers.domain.purchase_filter import Purchases
+from services.customers.domain.search_text import manager_lexeme, viewer_lexeme
+from services.customers.queries.parameters import Parameters
+from services.customers.queries.statistics import NOBODY, Statistics
+from services.customers.queries.text import lexemes_of
+from shared.identity import Actor
+
+SMALL = 5_000
+"""So few customers are looked at faster than thought about."""
+
+_KEYED = ("group_ids", "sector_ids", "source_ids", "viewer_ids")
+_SHARES = {"one_of": 0.02, "within": 0.3, "contains": 0.05, "starts_with": 0.05, "empty": 0.3, "is": 0.1}
+"""Of a comparison that no statistic knows."""
+_OF_OPPORTUNITIES = 0.02
+_OF_PURCHASES = 0.03
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows of an index by one of several ids, each in the order of the list; `column` says which index."""
+
+    column: str
+    ids: tuple[UUID, ...]
+    subtree: bool = False
+    sizes: tuple[float, ...] = ()
+
+    def ids_sql(self, parameters: Parameters) -> str:
+        """The ids as an array; a subtree is looked up when the statement runs."""
+        listed = parameters.add(list(self.ids), "uuid[]")
+        return f"(SELECT subtree({listed}))" if self.subtree else listed
+
+
+@dataclass(frozen=True)
+class Start:
+    """One way to begin. `part` is the condition it answers; None stands for the actor's sight."""
+
+    part: Node | None
+    rows: float
+    stretches: tuple[Stretch, ...] = ()
+    lexemes: str | None = None
+
+
+def starts(actor: Actor, parts: Sequence[Node], known: Statistics) -> list[Start]:
+    """Every start that the conditions and the actor's sight offer, the narrowest first."""
+    found = [start for part in parts if (start := _start(part, known)) is not None]
+    if not actor.sees_everything and actor.employee_id is not None:
+        stretches = (
+            _stretch("s.manager_id", actor.reach, known, actor.reach),
+            _stretch("k.key", (actor.employee_id,), known, (actor.employee_id,)),
+        )
+        found.append(Start(None, sum(sum(one.sizes) for one in stretches), stretches))
+    return sorted(found, key=lambda start: start.rows)
+
+
+def share_seen(actor: Actor, known: Statistics) -> float:
+    """Which share of all customers the actor sees, about (A2)."""
+    if actor.sees_everything:
+        return 1.0
+    if actor.employee_id is None or not known.customers:
+        return 0.0
+    seen = sum(map(known.managers.of, actor.reach)) + known.keys.of(actor.employee_id)
+    return min(1.0, seen / known.customers)
+
+
+def share(node: Node, known: Statistics) -> float:
+    """Which share of all customers a condition lets through, as if conditions were independent."""
+    if isinstance(node, All):
+        result = 1.0
+        for part in node.parts:
+            result *= share(part, known)
+        return result
+    if isinstance(node, Some):
+        none = 1.0
+        for part in node.parts:
+            none *= 1.0 - share(part, known)
+        return 1.0 - none
+    if isinstance(node, Not):
+        return 1.0 - share(node.part, known)
+    if isinstance(node, OpportunityTest):
+        return _OF_OPPORTUNITIES
+    if isinstance(node, Purchases):
+        return _OF_PURCHASES if node.purchased else 1.0 - _OF_PURCHASES
+    start = _start(node, known)
+    if start is not None:
+        return min(1.0, start.rows / max(known.customers, 1.0))
+    if node.field.name == "unassigned":
+        return 1.0 - min(1.0, known.keys.of(NOBODY) / max(known.customers, 1.0))
+    return _SHARES.get(node.comparison, 1.0)
+
+
+def sight_lexemes(actor: Actor) -> str | None:
+    """What the actor sees as alternatives of words (A2); None where everything is seen."""
+    if actor.sees_everything:
+        return None
+    if actor.employee_id is None:
+        return "'nobody:'"
+    sight = [f"'{manager_lexeme(employee_id)}'" for employee_id in actor.reach]
+    return f"({' | '.join([*sight, _quoted(viewer_lexeme(actor.employee_id))])})"
+
+
+def _start(part: Node, known: Statistics) -> Start | None:
+    if not isinstance(part, Test):
+        return None
+    ids: Any = part.values
+    if part.comparison in ("words", "exact_words"):
+        lexemes = lexemes_of(part)
+        return Start(part, known.customers * known.share_of_words(lexemes), lexemes=lexemes) if lexemes else None
+    if part.comparison == "is" and part.field.name == "unassigned" and part.values[0]:
+        return _keyed(part, (NOBODY,), known, (NOBODY,))
+    if part.comparison != "one_of":
+        return None
+    if part.field.name in _KEYED:
+        subtree = part.field.kind == "tree"
+        return _keyed(part, ids, known, tuple(known.below(ids)) if subtree else ids, subtree)
+    if part.field.name in ("manager_id", "relationship_id"):
+        stretch = _stretch(f"s.{part.field.name}", ids, known, ids)
+        return Start(part, sum(stretch.sizes), (stretch,))
+    return Start(part, float(len(ids))) if part.field.name in ("id", "code") else None
+
+
+def _keyed(part: Node, ids: Sequence[UUID], known: Statistics, counted: Sequence[UUID], subtree: bool = False) -> Start:
+    stretch = _stretch("k.key", ids, known, counted, subtree)
+    return Start(part, sum(stretch.sizes), (stretch,))
+
+
+def _stretch(
+    column: str, ids: Sequence[UUID], known: Statistics, counted: Sequence[UUID], subtree: bool = False
+) -> Stretch:
+    of = {"s.manager_id": known.managers, "s.relationship_id": known.relationships}.get(column, known.keys).of
+    return Stretch(column, tuple(ids), subtree, tuple(map(of, counted)))
+
+
+def _quoted(lexeme: str) -> str:
+    return f"'{lexeme}'"
