@@ -20,7 +20,7 @@ Endpoint = Callable[..., Any]
 Source = Callable[[Request], Any]
 
 _REQUEST = "rapport_request"
-"""Name of the parameter by which a route's function gets its request; no function of ours has one like it."""
+"""Name of the parameter by which a route's function gets its request, unless it asks for the request itself."""
 
 
 def handed_over(endpoint: Endpoint, sources: Mapping[Any, Source]) -> tuple[Endpoint, list[dict[str, Any]]]:
@@ -36,9 +36,12 @@ def handed_over(endpoint: Endpoint, sources: Mapping[Any, Source]) -> tuple[Endp
     if not known:
         return endpoint, []
 
+    # FastAPI hands a request over under one name: a function that asks for it itself says which.
+    own = next((name for name in signature.parameters if hints.get(name) is Request), None)
+
     @wraps(endpoint)
     async def call(**values: Any) -> Any:
-        request = values.pop(_REQUEST)
+        request = values.pop(_REQUEST) if own is None else values[own]
         for name, source in known.items():
             values[name] = source(request)
         return await endpoint(**values)
@@ -48,8 +51,8 @@ def handed_over(endpoint: Endpoint, sources: Mapping[Any, Source]) -> tuple[Endp
         for name, parameter in signature.parameters.items()
         if name not in known
     ]
-    request = inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    call.__signature__ = inspect.Signature([request, *kept], return_annotation=signature.return_annotation)  # pyright: ignore[reportAttributeAccessIssue]  # what inspect looks at first
+    added = [] if own else [inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)]
+    call.__signature__ = inspect.Signature([*added, *kept], return_annotation=signature.return_annotation)  # pyright: ignore[reportAttributeAccessIssue]  # what inspect looks at first
     return call, [described for model in models.values() for described in _parameters(model)]
 
 

@@ -14,6 +14,7 @@ from services.customers.api.sectors import sectors
 from services.customers.api.selections import selections
 from services.customers.api.sources import sources
 from services.customers.api.tenant import tenant
+from services.customers.api.views import views
 from services.customers.commands.forgetting import forget
 from services.customers.commands.purchase_check import recount_purchases
 from services.customers.commands.republishing import republish
@@ -32,6 +33,7 @@ SERVICE = Service(
         assignments,
         checking,
         search,
+        views,
         customers,
         employees,
         erasures,

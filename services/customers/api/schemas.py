@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from services.customers.domain.filter_fields import Kind
 from services.customers.domain.values import EmployeeIds
@@ -128,6 +128,29 @@ class FieldList(BaseModel):
     """All fields."""
 
     items: list[FieldAnswer]
+    next_cursor: None = None
+
+
+class ValueQuery(RequestModel):
+    """A field, and a piece of the name that is looked for."""
+
+    field: Text
+    q: Text | None = None
+
+
+class ValueAnswer(BaseModel):
+    """One value of a field; what else is known of it depends on its kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    value: str
+    label: str
+
+
+class ValueList(BaseModel):
+    """Values by name."""
+
+    items: list[ValueAnswer]
     next_cursor: None = None
 
 

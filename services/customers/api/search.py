@@ -1,16 +1,17 @@
-"""`/customers/search`, `/customers/fields`: lists by any filter, and what a filter may ask."""
+"""`/customers/search`, `/fields`, `/values`: lists by any filter, and what a filter may ask."""
 
 from typing import Annotated, Any
 
-from fastapi import Header, Response
+from fastapi import Header, Query, Response
 
 from services.customers.api.pages import page_answer
-from services.customers.api.schemas import CustomerList, CustomerSearch, FieldList
+from services.customers.api.schemas import CustomerList, CustomerSearch, FieldList, ValueList, ValueQuery
 from services.customers.domain.filter_fields import FIELDS
 from services.customers.domain.filters import parse_filter
 from services.customers.queries.customers import list_customers
 from services.customers.queries.ordering import Sort
-from shared.http import ActorDep, SessionDep, WiringDep, reads, router
+from services.customers.queries.values import list_values
+from shared.http import ActorDep, SessionDep, WiringDep, json_text, reads, router
 from shared.wording import language_of
 
 search = router("customers")
@@ -26,6 +27,22 @@ async def post_search(request: CustomerSearch, session: SessionDep, actor: Actor
     after = wiring.cursors.read(asked, request.cursor)
     page = await list_customers(session, actor, node, sort, request.limit, after, request.total)
     return page_answer(wiring, asked, page.items, page.last, page.total)
+
+
+@search.get("/customers/values", response_model=ValueList)
+async def get_customer_values(
+    query: Annotated[ValueQuery, Query()],
+    session: SessionDep,
+    actor: ActorDep,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Response:
+    """What a field may be compared with, by name: at most 100, so type on (P4).
+
+    Beside the fields of `/customers/fields` with `values`: `opportunity.campaign_id`, `opportunity.status_ids`,
+    `opportunity.owner_id`, `purchases.product_codes`, `purchases.product_group_codes`.
+    """
+    items = await list_values(session, actor, query.field, query.q, language_of(accept_language))
+    return json_text(f'{{"items":{items},"next_cursor":null}}')
 
 
 @search.get("/customers/fields")

@@ -4,7 +4,7 @@ The same tree serves lists, views, exports, selections and assignment. What is w
 JSON pointer. How a tree is answered, and within whose sight, is `queries/filters.py`'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -14,6 +14,7 @@ from services.customers.domain.filter_values import Value, flag, identifiers, on
 from services.customers.domain.purchase_filter import Purchases, purchases
 from services.customers.domain.search_text import toned_words
 from shared.errors import FieldError, Invalid
+from shared.folding import fold
 
 MAX_DEPTH = 5
 MAX_NODES = 50
@@ -87,6 +88,21 @@ def the_purchases(node: Node) -> Purchases | None:
     """The one `purchases` node of a filter: its values stand beside the items of the list (P3)."""
     found = [one for one in leaves(node) if isinstance(one, Purchases)]
     return found[0] if len(found) == 1 else None
+
+
+def without_values(raw: Any, texts: Sequence[str]) -> Any:
+    """A filter as it was asked, without the comparisons that name one of the texts; None when nothing is left (C8)."""
+    if not isinstance(raw, dict):
+        return raw
+    for kind in ("and", "or"):
+        if kind in raw:
+            left = [kept for part in raw[kind] if (kept := without_values(part, texts)) is not None]
+            return {kind: left} if left or not raw[kind] else None
+    if "not" in raw:
+        inner = without_values(raw["not"], texts)
+        return None if inner is None else {"not": inner}
+    said = fold(str(raw.get("value", "")))
+    return None if any(fold(text) in said for text in texts) else raw
 
 
 def with_exact_tones(node: Node) -> Node | None:

@@ -36,41 +36,7 @@ async def list_customers(
     total: bool = False,
     deleted: bool = False,
 ) -> CustomerPage:
-<<<<<<< HEAD
-    """Run one plan: find a page of ids in order, then their records."""
-    column, kind = SORTS[sort.column]
-    if after is not None:
-        _continue(query, sort, column, kind, after)
-    order = _order(sort, column, "s")
-    joins = " ".join(
-        join
-        for alias, join in (
-            ("c.", "JOIN customer c ON c.id = s.customer_id"),
-            ("n.", "JOIN customer_contact n ON n.customer_id = s.customer_id"),
-        )
-        if alias in f"{query.sql} {column}"
-    )
-    found = f"SELECT s.customer_id, {column} AS key FROM {query.source} s {joins} WHERE {query.sql}"
-    if walk:
-        newest = f"SELECT * FROM {query.source} s WHERE {query.walked_sql} ORDER BY {order} LIMIT {WALK_ROWS}"
-        page = (
-            f"SELECT s.customer_id, s.created_at::text AS key FROM ({newest}) s {joins}"
-            f" WHERE {query.sql} ORDER BY {order} LIMIT {limit + 1}"
-        )
-    elif by_index:
-        page = (
-            f"SELECT customer_id, key::text AS key FROM (WITH hits AS MATERIALIZED ({found}) SELECT * FROM hits) s"
-            f" ORDER BY {_order(sort, 's.key', 's')} LIMIT {limit + 1}"
-        )
-    else:
-        page = f"SELECT customer_id, key::text FROM ({found} ORDER BY {order} LIMIT {limit + 1}) page"
-    rows = (await run(session, page, *query.parameters)).all()
-    shown = [row[0] for row in rows[:limit]]
-    last = [rows[limit - 1].key, str(shown[-1])] if len(rows) > limit else None
-    return CustomerPage(await records(session, shown), last, total)
-=======
     """A page of the customers that the actor sees and the filter finds, newest first unless sorted.
->>>>>>> 24c5e0e (Lists by any filter and order, each found the way its conditions allow)
 
     Without a sort those with exactly the tone marks of a searched text come first (P4). Raises Forbidden
     for deleted ones without the right, Invalid for a cursor of another shape.

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.customers.domain.customer import Customer
 from services.customers.domain.filter_fields import FIELD_BY_NAME
+from shared.contracts.documents import DocumentLine, DocumentState
 from shared.folding import fold, words
 from shared.identity import MANAGE_CAMPAIGNS, VIEW_ALL, Actor
 from tests.service.customers.filter_world import Known
@@ -34,6 +35,8 @@ def holds(known: Known, actor: Actor, node: dict[str, Any], customer: Customer) 
         return not holds(known, actor, node["not"], customer)
     if "opportunity" in node:
         return any(_is_meant(known, actor, node["opportunity"], one, customer) for one in known.opportunities)
+    if "purchases" in node:
+        return _purchased(known, node["purchases"], customer) is (node["purchases"].get("status") != "not_purchased")
     return _compare(known, node["field"], node["op"], node.get("value"), customer)
 
 
@@ -54,6 +57,55 @@ def _is_meant(known: Known, actor: Actor, node: dict[str, Any], one: dict[str, A
     )
 
 
+def chosen_orders(known: Known, node: dict[str, Any], customer: Customer) -> list[DocumentState]:
+    """P2: the orders that a `purchases` node is about."""
+    return [
+        order
+        for order in known.orders
+        if order.customer_id == customer.id
+        and order.status in ("confirmed", "completed")
+        and (order.ordered_at is not None and order.ordered_at >= _first_moment(node.get("ordered_from", "2000-01-01")))
+        and _until(order.ordered_at, node.get("ordered_to", "2100-01-01"))
+        and node.get("order_type") in (None, order.order_type)
+        and _in_span(order.total.amount, node.get("order_value"))
+        and _chosen_lines(node, order)
+    ]
+
+
+def sums(node: dict[str, Any], orders: list[DocumentState]) -> tuple[int, int, int]:
+    """P2: total value, number of orders and quantity of chosen lines; a return subtracts and is no order."""
+    signs = [-1 if order.return_of else 1 for order in orders]
+    total = sum(sign * order.total.amount for sign, order in zip(signs, orders, strict=True))
+    quantity = sum(
+        sign * line.quantity for sign, order in zip(signs, orders, strict=True) for line in _chosen_lines(node, order)
+    )
+    return total, signs.count(1), int(quantity)
+
+
+def _purchased(known: Known, node: dict[str, Any], customer: Customer) -> bool:
+    total, count, quantity = sums(node, chosen_orders(known, node, customer))
+    return (
+        count >= 1
+        and _in_span(total, node.get("total_value"))
+        and _in_span(count, node.get("order_count"))
+        and _in_span(quantity, node.get("quantity"))
+    )
+
+
+def _chosen_lines(node: dict[str, Any], order: DocumentState) -> list[DocumentLine]:
+    codes, groups = node.get("product_codes"), node.get("product_group_codes")
+    return [
+        line
+        for line in order.lines
+        if (not codes or line.product_code in codes) and (not groups or line.product_group_code in groups)
+    ]
+
+
+def _in_span(value: int, span: dict[str, int] | None) -> bool:
+    bounds = span or {}
+    return bounds.get("gte", value) <= value <= bounds.get("lte", value)
+
+
 def value_of(known: Known, name: str, customer: Customer) -> Any:
     """A field as plain Python."""
     numbers = known.numbers[customer.id]
@@ -70,8 +122,6 @@ def value_of(known: Known, name: str, customer: Customer) -> Any:
         start = max(filter(None, (customer.clock_started_at, numbers["last_contact_at"])))
         today = datetime.now(ZONE).date()
         return None if days is None else days - (today - start.astimezone(ZONE).date()).days
-    if name in ("total_revenue", "order_count"):
-        return 0
     return getattr(customer, {"origin.kind": "origin_kind", "origin.id": "origin_id"}.get(name, name))
 
 

@@ -12,6 +12,30 @@ from tests.service.customers.filter_world import NAMES, NOW, PROVINCES, Known
 PLACES = 8
 """Values are named by their place in a list."""
 
+_DAYS = st.sampled_from([str((NOW - timedelta(days=days)).date()) for days in (0, 10, 30, 50)])
+
+
+def _span(*values: int) -> Any:
+    return st.dictionaries(st.sampled_from(["gte", "lte"]), st.sampled_from(values), max_size=2)
+
+
+_PURCHASES = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["purchased", "not_purchased"]),
+        "ordered_from": _DAYS,
+        "ordered_to": _DAYS,
+        "order_type": st.sampled_from(["sales", "purchase"]),
+        "product_codes": st.lists(st.sampled_from(["XM-1", "SON-1", "XX"]), max_size=2),
+        "product_group_codes": st.lists(st.sampled_from(["XM", "GACH"]), max_size=2),
+        "order_value": _span(0, 2_000, 5_000),
+        "total_value": _span(-1_000, 1_000, 4_000, 9_000),
+        "order_count": _span(0, 1, 2),
+        "quantity": _span(-1, 1, 3, 6),
+        "currency": st.just("VND"),
+    },
+)
+
 
 def pool(known: Known, name: str) -> list[Any]:
     """Values worth asking a field for: some that customers have, some that nobody has."""
@@ -52,12 +76,14 @@ def pool(known: Known, name: str) -> list[Any]:
 @st.composite
 def shape(draw: st.DrawFn, depth: int = 4) -> Any:
     """A filter whose values are places in their field's pool."""
-    kinds = ["field"] * 4 + ["opportunity"] + (["and", "or", "not"] if depth > 1 else [])
+    kinds = ["field"] * 4 + ["opportunity", "purchases"] + (["and", "or", "not"] if depth > 1 else [])
     kind = draw(st.sampled_from(kinds))
     if kind in ("and", "or"):
         return {kind: draw(st.lists(shape(depth - 1), max_size=3))}
     if kind == "not":
         return {"not": draw(shape(depth - 1))}
+    if kind == "purchases":
+        return {"purchases": draw(_PURCHASES)}
     places = [draw(st.integers(0, PLACES)) for _ in range(3)]
     if kind == "opportunity":
         return {
@@ -74,6 +100,8 @@ def meant(known: Known, drawn: dict[str, Any]) -> dict[str, Any]:
     for kind in ("and", "or"):
         if kind in drawn:
             return {kind: [meant(known, part) for part in drawn[kind]]}
+    if "purchases" in drawn:
+        return drawn
     if "not" in drawn:
         return {"not": meant(known, drawn["not"])}
     places: list[int] = drawn["opportunity" if "opportunity" in drawn else "places"]

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,12 @@ from services.customers.domain.customer import Customer
 from services.customers.domain.relationships import FIRST_RELATIONSHIPS
 from shared.contracts.classification import relationship_id
 from shared.contracts.customers import Origin
+from shared.contracts.documents import DocumentChanged, DocumentState
 from shared.contracts.events import Cause
 from shared.database import run
 from shared.envelope import new_id
 from tests.service.customers.conftest import Team
+from tests.support.records import document, document_line
 
 NAMES = ("Nguyễn Văn An", "Trần Thị Hoà", "Lê Hoa", "Phạm Đức", "Công ty Hòa Bình", "Ngô Hoàng Ân", "Đỗ Thị Hoa")
 PROVINCES = ("Hà Nội", "Đà Nẵng", "Cần Thơ", "ha noi", None)
@@ -41,6 +44,7 @@ class Known:
     inactive: set[UUID] = field(default_factory=set)
     campaigns: list[dict[str, Any]] = field(default_factory=list)
     opportunities: list[dict[str, Any]] = field(default_factory=list)
+    orders: list[DocumentState] = field(default_factory=list)
     forget_after_days: dict[UUID, int | None] = field(default_factory=dict)
 
     def below(self, ids: Iterable[UUID]) -> set[UUID]:
@@ -87,6 +91,7 @@ async def build(team: Team, seed: int = 7) -> Known:
                 _contact(numbers["last_two_way_contact_at"]),
             )
     await _campaigns(team, known, rng)
+    await _orders(team, known, rng)
     return known
 
 
@@ -125,6 +130,8 @@ def _numbers(rng: random.Random) -> dict[str, Any]:
         "interaction_count": rng.randrange(1, 9),
         "last_contact_at": contact,
         "last_two_way_contact_at": both,
+        "total_revenue": 0,
+        "order_count": 0,
     }
 
 
@@ -170,3 +177,30 @@ async def _campaigns(team: Team, known: Known, rng: random.Random) -> None:
                 " VALUES ($1, $2, $3, $4, $5, $6, 1)",
                 *one.values(),
             )
+
+
+async def _orders(team: Team, known: Known, rng: random.Random) -> None:
+    """Orders and returns of two products in three groups, purchased or not; lifetime values follow from them."""
+    told: list[DocumentChanged] = []
+    for customer in rng.sample(known.customers, CUSTOMERS // 2):
+        for _ in range(rng.randrange(4)):
+            amount = rng.choice((1_000, 2_000, 5_000))
+            codes = rng.sample(["XM-1", "XM-2", "GACH-1", "SON-1"], rng.randrange(1, 3))
+            pieces = [Decimal(rng.randrange(1, 4)) for _ in codes]
+            order = document(
+                customer.id,
+                amount=amount,
+                status=rng.choice(("draft", "confirmed", "completed", "completed", "cancelled")),
+                order_type=rng.choice(("sales", "sales", "purchase")),
+                ordered_at=NOW - timedelta(days=rng.randrange(60), hours=rng.randrange(24)),
+                return_of=rng.choice((None, None, None, new_id())),
+                lines=tuple(document_line(code, quantity=number) for code, number in zip(codes, pieces, strict=True)),
+            )
+            told.append(order)
+    known.orders = [order.state for order in told]
+    await team.harness.deliver(*told)
+    for order in known.orders:
+        if order.status in ("confirmed", "completed") and order.order_type == "sales":
+            numbers = known.numbers[order.customer_id]
+            numbers["total_revenue"] += order.total.amount * (-1 if order.return_of else 1)
+            numbers["order_count"] += 0 if order.return_of else 1

@@ -12,7 +12,7 @@ from services.customers.domain.filter_fields import FIELDS
 from services.customers.queries import plans, starts, statistics
 from shared.database import driver_url
 from shared.folding import fold
-from tests.service.customers.filter_reference import holds, sees, value_of
+from tests.service.customers.filter_reference import chosen_orders, holds, sees, sums, value_of
 from tests.service.customers.filter_shapes import meant, shape
 from tests.service.customers.filter_world import Known
 from tests.service.customers.test_filters_equal_their_meaning import World, world
@@ -55,6 +55,13 @@ def _key(known: Known, name: str, value: Any) -> Any:
     return fold(value) if isinstance(value, str) and name != "code" else value
 
 
+def period_of(known: Known, node: dict[str, Any], customer_id: str) -> dict[str, Any]:
+    """What stands beside an item of a list by purchases (P3)."""
+    customer = next(one for one in known.customers if str(one.id) == customer_id)
+    total, count, quantity = sums(node, chosen_orders(known, node, customer))
+    return {"total_value": {"amount": total, "currency": "VND"}, "order_count": count, "quantity": quantity}
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=shape(),
@@ -80,6 +87,9 @@ async def test_pages_hold_what_the_filter_means_in_order(
         page = answer.json()
         assert len(page["items"]) <= PAGE
         seen += [item["id"] for item in page["items"]]
+        if set(node) == {"purchases"}:
+            for item in page["items"]:
+                assert item["period"] == period_of(world.known, node["purchases"], item["id"]), node
         cursor, total = page["next_cursor"], page.get("total", total)
         if cursor is None:
             break
