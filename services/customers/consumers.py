@@ -11,14 +11,12 @@ from services.customers.commands.projections import apply_summaries, confirm_era
 from services.customers.commands.purchases import keep_documents
 from shared.contracts.campaigns import CAMPAIGNS, OPPORTUNITIES, CampaignChanged, OpportunityEvent
 from shared.contracts.documents import DOCUMENTS, DocumentChanged
-from shared.contracts.events import Event
-from shared.contracts.imports import IMPORTS, ImportRowsConfirmed, ImportUndoRequested
+from shared.contracts.imports import IMPORTS, ImportUndoRequested
 from shared.contracts.interactions import SUMMARIES, InteractionSummaryChanged
 from shared.contracts.work import AUTOMATION_ACTIONS, ERASURES, AutomationActionDecided, ErasureCompleted
 from shared.database import Session
-from shared.envelope import Envelope, Undecodable
+from shared.envelope import Envelope
 from shared.messaging import consumes
-from shared.settings import Settings
 
 
 @consumes(OPPORTUNITIES)
@@ -46,13 +44,7 @@ async def on_documents(session: Session, events: Sequence[Envelope[DocumentChang
     await keep_documents(session, events)
 
 
-def only_rows(envelope: Envelope[Event], _: Settings) -> None:
-    """Sectors come with a later release; until then they wait among the dead letters for `replay`."""
-    if isinstance(envelope.event, ImportRowsConfirmed) and envelope.event.kind == "sectors":
-        raise Undecodable(f"{envelope.type} is not applied by this release")
-
-
-@consumes(IMPORTS, check=only_rows)
+@consumes(IMPORTS)
 async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
     """Write confirmed rows (M9), take them back (M10)."""
     for event in events:

@@ -85,15 +85,17 @@ def edit_item(
 ) -> list[Any]:
     """Rename or move an item of a locked tree; answers its events, which are the caller's to tell.
 
-    Raises Invalid for the parent, VersionConflict, TreeCycle, ParentDisabled, NameTaken.
+    `state` among the values enables it again at its place. Raises Invalid for the parent, VersionConflict,
+    TreeCycle, ParentDisabled, NameTaken.
     """
     parent_id, name = values.get("parent_id", item.parent_id), values.get("name", item.name)
     moves = parent_id != item.parent_id
     if moves:
         tree.require_parent(parent_id, item.id)
     item.require_version(expected_version)
-    if moves or item.live:  # a disabled item may stay under a disabled parent
-        tree.require_place(parent_id, fold(name) if item.live else None, item.id)
+    live = values.get("state", item.state) == "active"
+    if moves or live:  # a disabled item may stay under a disabled parent
+        tree.require_place(parent_id, fold(name) if live else None, item.id)
     events = item.edit(values, cause)
     tree.put(item.node)
     return events

@@ -1,4 +1,4 @@
-"""Confirmed rows of an import become customers: each row once, whatever comes twice (M2, M9).
+"""Confirmed rows of an import become customers or sectors: each row once, whatever comes twice (M2, M9).
 
 A chunk is one transaction. What the uploader may do is checked again here, with their permissions as
 of the confirmation and their sight as of now; a row whose customer has changed since the preview is a
@@ -11,16 +11,17 @@ from services.customers.commands.employees import active_employees
 from services.customers.commands.import_chunk import Chunk, Refused
 from services.customers.commands.import_options import create_options
 from services.customers.commands.import_writes import create_rows, update_rows
-from services.customers.commands.publishing import write_entries
+from services.customers.commands.publishing import AuditRow, write_entries
 from services.customers.commands.revealing import open_reveals
+from services.customers.commands.sector_rows import write_sector_rows
 from shared import outbox
 from shared.access import actor_of
 from shared.contracts.events import Cause
-from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed
+from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportKind, ImportRowsApplied, ImportRowsConfirmed
 from shared.database import Session, clock, run, settings_of
 from shared.envelope import Envelope
 from shared.errors import RapportError
-from shared.identity import IMPORT, Actor
+from shared.identity import IMPORT, SETTINGS, Actor
 
 _KEEP = """
 INSERT INTO import_row (import_id, row, chunk, customer_id, action, old, new, version_after, result)
@@ -53,21 +54,35 @@ async def _apply(
     chunk = Chunk(envelope, event, unknown, await clock(session), cause)
     try:
         chunk.actor = await actor_of(session, event.actor)
-        if event.kind == "customers" or any(row.employee_id != chunk.actor.employee_id for row in rows):
-            chunk.actor.require(IMPORT)  # one's own contacts are anybody's to bring
+        _require_permission(chunk.actor, event.kind, rows)
     except RapportError as refusal:
         for row in rows:
             chunk.refuse(row, Refused(refusal.code))
         return chunk
-    chunk.reveals = await open_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
-    chunk.active = await active_employees(session, {row.employee_id for row in rows if row.employee_id is not None})
-    entries = await create_options(session, chunk, rows)
-    entries += await create_rows(session, chunk, [row for row in rows if row.action == "create"])
-    entries += await update_rows(session, chunk, [row for row in rows if row.action == "update"])
+    if event.kind == "sectors":
+        entries = await write_sector_rows(session, chunk, rows)
+    else:
+        entries = await _write_customers(session, chunk, rows)
     await session.flush()
     await write_entries(session, entries)
     await chunk.reveals.keep(session, cause)
     return chunk
+
+
+def _require_permission(actor: Actor, kind: ImportKind, rows: Sequence[ConfirmedRow]) -> None:
+    """Raises Forbidden (R1). One's own contacts are anybody's to bring."""
+    if kind == "sectors":
+        actor.require(SETTINGS)
+    elif kind == "customers" or any(row.employee_id != actor.employee_id for row in rows):
+        actor.require(IMPORT)
+
+
+async def _write_customers(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
+    chunk.reveals = await open_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
+    chunk.active = await active_employees(session, {row.employee_id for row in rows if row.employee_id is not None})
+    entries = await create_options(session, chunk, rows)
+    entries += await create_rows(session, chunk, [row for row in rows if row.action == "create"])
+    return entries + await update_rows(session, chunk, [row for row in rows if row.action == "update"])
 
 
 async def _known(session: Session, event: ImportRowsConfirmed) -> dict[int, AppliedRow]:
