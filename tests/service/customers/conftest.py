@@ -24,6 +24,8 @@ class Team:
     admin: httpx.AsyncClient
 
     def __getattr__(self, name: str) -> httpx.AsyncClient:
+        if name not in self.ids:
+            raise AttributeError(name)
         return self.harness.client(self.ids[name])
 
     def as_(self, name: str, *permissions: str) -> httpx.AsyncClient:
