@@ -18,13 +18,14 @@ import uvloop
 from tests.performance.campaigns import automation, distribution
 from tests.performance.facts import facts_by_http, facts_by_topic, facts_shown
 from tests.performance.filling import fill
+from tests.performance.imports import imports_in_full
 from tests.performance.lists import filtered_lists, text_searches
 from tests.performance.machine import fresh_system
 from tests.performance.report import Figure, header, table
 from tests.performance.stage import Stage, stage
 from tests.performance.work import imported_file
 
-ROWS = ("import", "list", "search", "http", "topic", "shown", "distribution", "automation", "machine")
+ROWS = ("import", "imports", "list", "search", "http", "topic", "shown", "distribution", "automation", "machine")
 CUSTOMERS, QUICK_CUSTOMERS = 100_000, 2_000
 FACTS, QUICK_FACTS = 30_000, 1_000
 LOAD_SECONDS, QUICK_LOAD_SECONDS = 10.0, 1.0
@@ -80,6 +81,7 @@ def _measures(people: Iterator[dict[str, Any]], quick: bool) -> dict[str, Measur
         "automation": lambda on: automation(on, paced),  # before the distributions: they leave nobody unassigned
         "distribution": distribution,
         "import": lambda on: imported_file(on, people),
+        "imports": lambda on: imports_in_full(on, people),
     }
 
 
