@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Header, Response
 from pydantic import AfterValidator, BaseModel
 from pydantic_core import PydanticCustomError
 
@@ -58,14 +58,18 @@ class CheckAnswer(BaseModel):
 
 @checking.post("/customers/check", response_model=CheckAnswer)
 async def post_check(
-    body: CheckRequest, session: SessionDep, actor: ActorDep, limits: RevealLimitsDep, request: Request
+    body: CheckRequest,
+    session: SessionDep,
+    actor: ActorDep,
+    limits: RevealLimitsDep,
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Which phones and which code are taken; how often hidden customers may be told of is limited (R3)."""
     numbers = {phone: _normalized(phone) for phone in body.phones}
     wanted = list(dict.fromkeys(number for number in numbers.values() if number is not None))
     found = await check_phones(session, actor, wanted, limits.reveal_single_per_hour)
     if found is None:  # answered, not raised: what was told up to the limit stays counted
-        return problem(request.headers.get("accept-language"), "rate_limited")
+        return problem(accept_language, "rate_limited")
     phones = [
         CheckedPhone(phone=phone, state="invalid")
         if number is None
