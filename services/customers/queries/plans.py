@@ -130,7 +130,7 @@ def _source(search: Search, known: Statistics, parameters: Parameters) -> tuple[
         return "customer_search s", f"{words} AND {_where(asker, rest, seen=narrow)}"
     if narrowest is not None and narrowest.part is not None and narrowest.stretches[:1] and _of_keys(narrowest):
         ids = narrowest.stretches[0].ids_sql(parameters)
-        keyed = f"(SELECT DISTINCT customer_id FROM customer_key WHERE key = ANY({ids}))"
+        keyed = f"(SELECT DISTINCT customer_id FROM customer_key WHERE key IN (SELECT unnest({ids})))"
         rest = [part for part in search.parts if part is not narrowest.part]
         return f"{keyed} d JOIN customer_search s ON s.customer_id = d.customer_id", _where(asker, rest)
     return "customer_search s", _where(asker, search.parts)
