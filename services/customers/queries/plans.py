@@ -20,6 +20,7 @@ from shared.identity import Actor
 
 WALK_ROWS = 2_000
 MAX_WALK_ROWS = 20_000
+UNBOUNDED = 1_000_000_000
 SAFETY = 4
 """A walk goes on this many times further than its page is expected to need."""
 NARROW_SHARE = 0.1
@@ -77,8 +78,11 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     rows = int(min(max(WALK_ROWS, SAFETY * cost), MAX_WALK_ROWS))
     if best is None:
         return [lambda: _newest(search, rows), lambda: _collected(search, known)]
-    each = max(rows // sum(len(stretch.sizes) for stretch in best.stretches), search.limit)
-    return [lambda: _merged(search, best, each), lambda: _collected(search, known)]
+    # Of several stretches none may be cut off: older rows of the others would take the place of its next ones.
+    alone = sum(len(stretch.sizes) for stretch in best.stretches) == 1 and not best.stretches[0].subtree
+    if not alone:
+        return [lambda: _merged(search, best, UNBOUNDED)]
+    return [lambda: _merged(search, best, rows), lambda: _collected(search, known)]
 
 
 def counting(search: Search, known: Statistics) -> Plan:
@@ -159,7 +163,7 @@ def _merged(search: Search, start: Start, rows: int) -> Plan:
     ends = " UNION ".join(_end(search, asker, stretch, rest, rows) for stretch in start.stretches)
     order = search.sort.order("found", ["found.key0"])
     sql = f"SELECT * FROM ({ends}) found ORDER BY {order} LIMIT {search.limit}"
-    return Plan(sql, parameters, complete=rest == "true")
+    return Plan(sql, parameters, complete=rest == "true" or rows == UNBOUNDED)
 
 
 def _end(search: Search, asker: Asker, stretch: Stretch, rest: str, rows: int) -> str:
@@ -170,7 +174,7 @@ def _end(search: Search, asker: Asker, stretch: Stretch, rest: str, rows: int) -
     if alias == "k" and rest != "true":
         source += " JOIN customer_search s ON s.customer_id = k.customer_id"
     return (
-        f"SELECT one.* FROM unnest({stretch.ids_sql(asker.parameters)}) stretch(id) CROSS JOIN LATERAL"
+        f"SELECT DISTINCT one.* FROM unnest({stretch.ids_sql(asker.parameters)}) stretch(id) CROSS JOIN LATERAL"
         f" (SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)}"
         f" WHERE {rest} ORDER BY {order} LIMIT {search.limit}) one"
     )
