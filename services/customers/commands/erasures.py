@@ -11,6 +11,7 @@ from sqlalchemy import select
 from services.customers.commands.customers import by_hand
 from services.customers.commands.exports import forget_exported
 from services.customers.commands.publishing import erasure_entry, write_entries
+from services.customers.commands.views import forget_in_views
 from services.customers.domain.customer import Customer
 from shared import outbox
 from shared.access import may_see
@@ -21,6 +22,7 @@ from shared.envelope import Origin
 from shared.erasing import forget_mechanisms
 from shared.errors import NotFound
 from shared.identity import ERASE, Actor
+from shared.phones import national
 
 _GONE = (
     "DELETE FROM customer_viewer WHERE customer_id = $1",
@@ -56,6 +58,8 @@ async def erase_customer(
     actor.require(ERASE)
     customer.require_version(expected_version)
     version, phones, cause = customer.version + 1, list(customer.phones), by_hand(session)
+    numbers = [written for phone in phones for written in (phone, national(phone))]
+    await forget_in_views(session, [str(customer_id), customer.code, customer.name, *numbers, *customer.emails])
     session.expunge(customer)
     await forget_exported(session, [customer_id])
     await forget_mechanisms(session, [customer_id])

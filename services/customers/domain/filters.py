@@ -19,6 +19,7 @@ from shared.folding import fold
 MAX_DEPTH = 5
 MAX_NODES = 50
 MAX_VALUES = 1_000
+MIN_TELLING = 6
 
 Comparison = Literal["one_of", "within", "contains", "starts_with", "empty", "is", "words", "exact_words"]
 
@@ -101,8 +102,14 @@ def without_values(raw: Any, texts: Sequence[str]) -> Any:
     if "not" in raw:
         inner = without_values(raw["not"], texts)
         return None if inner is None else {"not": inner}
-    said = fold(str(raw.get("value", "")))
-    return None if any(fold(text) in said for text in texts) else raw
+    value = raw.get("value")
+    said = [fold(str(part)) for part in (value if isinstance(value, list) else [value])]
+    return None if any(_names(part, fold(text)) for part in said for text in texts) else raw
+
+
+def _names(said: str, text: str) -> bool:
+    """Whether a comparison is about somebody's value. A short name stands in the middle of many other words."""
+    return said == text or (len(text) >= MIN_TELLING and text in said)
 
 
 def with_exact_tones(node: Node) -> Node | None:

@@ -65,6 +65,10 @@ async def test_nothing_personal_stays_in_any_table(team: Team) -> None:
     assert (
         await team.dung.post("/api/v1/customers", json={"name": "Khác", "phones": ["0977123456"]})
     ).status_code == 409
+    about = {"field": "text", "op": "contains", "value": "0977123456"}
+    view = {"name": "Của tôi", "filter": {"and": [about, {"field": "unassigned", "op": "eq", "value": False}]}}
+    saved = await seller.post("/api/v1/views", json=view)
+    assert saved.status_code == 201, saved.text
     export = await seller.post("/api/v1/exports", json={"filter": {"and": []}})
     settings = team.harness.settings
     assert isinstance(settings, CustomersSettings)
@@ -76,7 +80,7 @@ async def test_nothing_personal_stays_in_any_table(team: Team) -> None:
     )
     assert {table for table, _, _ in await traces(team.harness, NEEDLES)} >= {
         "customer", "customer_search", "customer_phone", "audit", "outbox", "outbox_sent", "idempotency", "import_row",
-        "revealed_phone",
+        "revealed_phone", "saved_view",
     }  # fmt: skip
     answer = await erase(team, customer_id)
     assert (answer.status_code, answer.headers["location"]) == (202, f"/api/v1/erasures/{customer_id}")
