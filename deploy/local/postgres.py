@@ -50,13 +50,16 @@ class PostgresServer:
     """One PostgreSQL server whose data, log and secret lie in `directory`.
 
     `port` is drawn when none is given and stays the same over restarts. The server ends with the
-    calling process, however that ends, unless `outlives_caller`.
+    calling process, however that ends, unless `outlives_caller`. Without `fsync` its data survive a kill
+    of the server, not one of the machine.
     """
 
-    def __init__(self, directory: Path, port: int | None = None, *, outlives_caller: bool = False) -> None:
+    def __init__(
+        self, directory: Path, port: int | None = None, *, outlives_caller: bool = False, fsync: bool = True
+    ) -> None:
         self.port = port or free_port()
         self.log = directory / "postgres.log"
-        self._directory = directory
+        self._directory, self._fsync = directory, fsync
         self._process = ServerProcess(
             directory / "postgres.process",
             outlives_caller=outlives_caller,
@@ -171,7 +174,7 @@ class PostgresServer:
             raise LaunchError(f"initdb failed: {answer.stderr.strip()!r}.", f"Look at {self._home.root}.")
 
     def _settings(self) -> list[str]:
-        settings = SERVER_SETTINGS | {"port": str(self.port)}
+        settings = SERVER_SETTINGS | {"port": str(self.port), "fsync": "on" if self._fsync else "off"}
         return [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
 
     def _is_ready(self) -> bool:

@@ -101,7 +101,7 @@ class Stage:
 async def stage(directory: Path) -> AsyncIterator[Stage]:
     """An empty system, ready."""
     with ExitStack() as stack:
-        servers = TestServers(directory, stack)
+        servers = TestServers(directory, stack, fsync=True)
         databases = {name: await servers.create_database(name, f"bench_{os.getpid()}") for name in SERVICES}
         urls = {name: (database.app_url, database.owner_url) for name, database in databases.items()}
         rapport = stack.enter_context(running_system(servers, directory, urls))

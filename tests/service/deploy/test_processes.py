@@ -17,8 +17,10 @@ PROJECT = Path(__file__).parents[3]
 END_TIMEOUT_SECONDS = 15
 
 RUN_SERVER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+for number in (signal.SIGHUP, signal.SIGINT):  # a run that is started in the background hands both down as ignored
+    signal.signal(number, signal.SIG_DFL)
 from deploy.local.processes import Command, ServerProcess
 directory = Path(sys.argv[1])
 process = ServerProcess(directory / "record", outlives_caller=sys.argv[2] == "outlives")
@@ -28,8 +30,10 @@ time.sleep(600 if sys.argv[3] == "stays" else 0)
 """
 
 RUN_POSTGRES = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+for number in (signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)
 from deploy.local.postgres import PostgresServer
 PostgresServer(Path(sys.argv[1])).start()
 print("started", flush=True)
