@@ -1,6 +1,6 @@
 # Rapport on one machine. Needs make, Python 3.11 or later, Java 17 or later and Maven; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset demo test lint types contracts bench prove logs status token lock
+.PHONY: help up down reset demo test lint types contracts bench outages prove logs status token lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -36,7 +36,10 @@ demo: $(INSTALLED) ## Tell the story on real input, starting the system if it is
 
 test: $(INSTALLED) lint types contracts ## All tests, from a clean checkout
 	$(BIN)/pytest tests/unit tests/architecture tests/contract tests/service tests/end_to_end $(PYTEST_OPTIONS)
-	$(BIN)/pytest tests/chaos $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/chaos/test_kills.py $(PYTEST_OPTIONS)
+
+outages: $(INSTALLED) ## Take Kafka and PostgreSQL away under load, let consumers come and go
+	$(BIN)/pytest tests/chaos/test_outages.py $(PYTEST_OPTIONS)
 
 lint: $(INSTALLED) ## Style and form of the code
 	$(BIN)/ruff check
