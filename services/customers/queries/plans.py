@@ -63,7 +63,7 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     """The ways to try, one after the other, until one has filled the page or is complete."""
     if search.deleted or known.customers < SMALL or not search.sort.newest:
         return [lambda: _collected(search, known)]
-    rest = share(search.node, known) * share_seen(search.actor, known)
+    rest = share(search.node, known) * (1.0 if _asks_for_own(search) else share_seen(search.actor, known))
     found = starts(search.actor, search.parts, known)
     narrowest = found[0].rows if found else known.customers
     candidates: list[tuple[float, Start | None]] = [(search.limit / max(rest, 1e-9), None)]
@@ -83,6 +83,17 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     if not alone:
         return [lambda: _merged(search, best, UNBOUNDED)]
     return [lambda: _merged(search, best, rows), lambda: _collected(search, known)]
+
+
+def _asks_for_own(search: Search) -> bool:
+    """Whether only managers are asked for whose customers the actor sees all of: sight then leaves nothing out."""
+    return any(
+        isinstance(part, Test)
+        and part.field.name == "manager_id"
+        and part.comparison == "one_of"
+        and set(part.values) <= set(search.actor.reach)
+        for part in search.parts
+    )
 
 
 def counting(search: Search, known: Statistics) -> Plan:
