@@ -4,15 +4,16 @@ Several processes may do so at once; each takes work that no other is at, or wai
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from services.campaigns.commands.automated import add_taken, give_up_task, next_campaign
-from services.campaigns.commands.working import give_up, next_work, work_on
+from services.campaigns.commands.working import do_next
+from services.campaigns.domain.long_work import LongWork
 from services.campaigns.settings import CampaignsSettings
-from shared import telemetry
+from shared import telemetry, working
 from shared.database import Database, is_transient
 from shared.settings import Settings
+from shared.steps import do_steps
 
 log = telemetry.logger("campaigns-worker")
 
@@ -20,31 +21,20 @@ log = telemetry.logger("campaigns-worker")
 async def work(database: Database, settings: Settings, ended: asyncio.Event) -> None:
     """Do what long work is there to do, until `ended`."""
     assert isinstance(settings, CampaignsSettings)
-    await _repeat(work_next, database, settings.long_work_poll_seconds, settings.long_work_pause_seconds, ended)
+    step = partial(work_next, database)
+    await do_steps(step, settings.long_work_poll_seconds, settings.long_work_pause_seconds, ended)
 
 
 async def automate(database: Database, settings: Settings, ended: asyncio.Event) -> None:
     """Add to campaigns whom automation rules took, until `ended`."""
     assert isinstance(settings, CampaignsSettings)
-    await _repeat(automate_next, database, settings.automation_poll_seconds, settings.long_work_pause_seconds, ended)
+    step = partial(automate_next, database)
+    await do_steps(step, settings.automation_poll_seconds, settings.long_work_pause_seconds, ended)
 
 
 async def work_next(database: Database) -> bool:
     """Do one step of the oldest work; False when there is nothing to do. Raises what passes by itself."""
-    async with database.reading() as session:
-        work_id = await next_work(session)
-    if work_id is None:
-        return False
-    try:
-        async with database.transaction() as session:
-            return await work_on(session, work_id, database.service)
-    except Exception as error:
-        if is_transient(error):
-            raise
-        log.error("work given up", work_id=str(work_id), exc_info=error)
-    async with database.transaction() as session:
-        await give_up(session, work_id)
-    return True
+    return await working.work_next(database, LongWork, do_next)
 
 
 async def automate_next(database: Database) -> bool:
@@ -72,25 +62,3 @@ async def automate_next(database: Database) -> bool:
     async with database.transaction() as session:
         await give_up_task(session, campaign_id)
     return True
-
-
-async def _repeat(
-    step: Callable[[Database], Awaitable[bool]],
-    database: Database,
-    poll_seconds: float,
-    pause_seconds: float,
-    ended: asyncio.Event,
-) -> None:
-    """Do steps while there are any. A fault that passes only makes it rest; others end the process."""
-    while not ended.is_set():
-        rest_seconds = poll_seconds
-        try:
-            if await step(database):
-                continue
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("work interrupted", error=repr(error))
-            rest_seconds = pause_seconds
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), rest_seconds)

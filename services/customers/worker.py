@@ -4,8 +4,7 @@ Several processes may do so at once; each takes work that no other is at.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from services.customers.commands.exports import (
     Claim,
@@ -17,17 +16,18 @@ from services.customers.commands.exports import (
     store_part,
 )
 from services.customers.commands.long_work import chunk_of
-from services.customers.commands.working import give_up, next_work, work_on
+from services.customers.commands.working import STEPS, do_next
 from services.customers.domain.long_work import LongWork
 from services.customers.queries.exports import SHEETS, export_fields, export_rows
 from services.customers.settings import CustomersSettings
 from services.customers.spreadsheets.writing import Writing, WritingFailed
-from shared import telemetry
+from shared import telemetry, working
 from shared.access import actor_of
-from shared.database import Database, is_transient
+from shared.database import Database
 from shared.errors import RapportError
 from shared.identity import DOWNLOAD
 from shared.settings import Settings
+from shared.steps import do_steps
 
 log = telemetry.logger("customers-worker")
 
@@ -35,31 +35,20 @@ log = telemetry.logger("customers-worker")
 async def work(database: Database, settings: Settings, ended: asyncio.Event) -> None:
     """Do what is there to do step by step, until `ended`."""
     assert isinstance(settings, CustomersSettings)
-    await _repeat(lambda: work_next(database), settings, ended)
+    step = partial(work_next, database)
+    await do_steps(step, settings.long_work_poll_seconds, settings.long_work_pause_seconds, ended)
 
 
 async def export(database: Database, settings: Settings, ended: asyncio.Event) -> None:
     """Have files made, one at a time, until `ended`."""
     assert isinstance(settings, CustomersSettings)
-    await _repeat(lambda: export_next(database, settings), settings, ended)
+    step = partial(export_next, database, settings)
+    await do_steps(step, settings.long_work_poll_seconds, settings.long_work_pause_seconds, ended)
 
 
 async def work_next(database: Database) -> bool:
     """Do one step of the oldest work; False when there is nothing to do. Raises what passes by itself."""
-    async with database.reading() as session:
-        work_id = await next_work(session)
-    if work_id is None:
-        return False
-    try:
-        async with database.transaction() as session:
-            return await work_on(session, work_id, database.service)
-    except Exception as error:
-        if is_transient(error):
-            raise
-        log.error("work given up", work_id=str(work_id), exc_info=error)
-    async with database.transaction() as session:
-        await give_up(session, work_id)
-    return True
+    return await working.work_next(database, LongWork, do_next, LongWork.kind.in_(STEPS))
 
 
 async def export_next(database: Database, settings: CustomersSettings) -> bool:
@@ -130,19 +119,3 @@ async def _store(database: Database, claim: Claim, writing: Writing, lease_secon
         async with database.transaction() as session:
             await store_part(session, claim, part, content, lease_seconds)
         part += 1
-
-
-async def _repeat(step: Callable[[], Awaitable[bool]], settings: CustomersSettings, ended: asyncio.Event) -> None:
-    """A fault that passes only makes it rest; others end the process."""
-    while not ended.is_set():
-        rest_seconds = settings.long_work_poll_seconds
-        try:
-            if await step():
-                continue
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("work interrupted", error=repr(error))
-            rest_seconds = settings.long_work_pause_seconds
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), rest_seconds)

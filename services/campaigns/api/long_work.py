@@ -1,39 +1,25 @@
 """`/distributions/{id}` and `/opportunity-batches/{id}`: how work that takes longer than a request goes."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import BaseModel
 
-from services.campaigns.domain.long_work import LongWork
-from services.campaigns.queries.long_work import get_long_work, items_page
-from shared.fields import ItemError, ItemResult, Page, PageQuery
+from services.campaigns.queries.long_work import get_long_work
+from shared.fields import ItemResult, Page, PageQuery
 from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
+from shared.long_work import LongWorkRecord
+from shared.working import items_page
 
 routes = router("long work")
 
 
-class LongWorkResponse(BaseModel):
-    """How far the work is: `done` and `failed` of `total` items; `error` says what ended it early."""
+class LongWorkResponse(LongWorkRecord):
+    """How far the work is, for which campaign, of which selection."""
 
-    id: UUID
     campaign_id: UUID
     selection_id: UUID | None
-    state: Literal["running", "finished", "failed"]
-    total: int
-    done: int
-    failed: int
-    error: ItemError | None
-    created_at: datetime
-    finished_at: datetime | None
-
-    @classmethod
-    def of(cls, work: LongWork) -> "LongWorkResponse":
-        """Long work as an answer."""
-        fields = {name: getattr(work, name) for name in cls.model_fields if name != "error"}
-        return cls(**fields, error=ItemError(code=work.error) if work.error else None)
 
 
 class AddedItem(ItemResult):

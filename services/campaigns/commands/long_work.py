@@ -1,14 +1,10 @@
-"""Beginning long work, keeping what it did, and forgetting it."""
+"""Beginning long work, and forgetting it."""
 
-from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.long_work import LongWork, WorkKind
-from shared.database import Session, clock, run, run_counting
+from shared.database import Session, clock, run_counting
 from shared.envelope import new_id
 from shared.identity import Actor
 
@@ -35,20 +31,6 @@ async def begin_long_work(
     session.add(work)
     await session.flush()
     return work
-
-
-async def keep_items(session: Session, work: LongWork, items: Sequence[Any], failed: int) -> None:
-    """Store what became of the next items, and count them."""
-    first = work.done + work.failed
-    await run(
-        session,
-        "INSERT INTO long_work_item (work_id, position, item)"
-        " SELECT $1, position, item::json FROM unnest($2::int[], $3::text[]) AS new(position, item)",
-        work.id,
-        list(range(first, first + len(items))),
-        [msgspec.json.encode(item).decode() for item in items],
-    )
-    work.done, work.failed = work.done + len(items) - failed, work.failed + failed
 
 
 async def forget_long_work(session: Session) -> int:

@@ -1,63 +1,26 @@
 """One step of long work: a batch of a distribution, or a chunk of a selection's customers."""
 
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import tuple_
 
 from services.campaigns.commands.additions import add_customers
 from services.campaigns.commands.assigning import lock_unsettled
 from services.campaigns.commands.campaigns import lock_campaign
 from services.campaigns.commands.distribution import hand_over
-from services.campaigns.commands.long_work import keep_items
 from services.campaigns.commands.selections import selection_chunk
 from services.campaigns.domain.access import require_can_manage
 from services.campaigns.domain.long_work import LongWork
 from services.campaigns.domain.opportunity import Opportunity
-from shared import outbox
-from shared.access import actor_of
-from shared.database import Session, clock
-from shared.envelope import Origin
+from shared.database import Session
 from shared.errors import RapportError
 from shared.identity import Actor
+from shared.working import keep_items
 
 
-async def next_work(session: Session) -> UUID | None:
-    """The oldest work that is not done."""
-    statement = select(LongWork.id).where(LongWork.state == "running").order_by(LongWork.created_at).limit(1)
-    return await session.scalar(statement)
-
-
-async def work_on(session: Session, work_id: UUID, service: str) -> bool:
-    """Do the next step; False when somebody else is at it or it is done.
-
-    What the asker may no longer do ends the work as failed, with the refusal's code (R2).
-    """
-    work = await _lock(session, work_id)
-    if work is None:
-        return False
-    try:
-        actor = await actor_of(session, work.asked_by)
-        outbox.open_box(session, service, Origin(actor))
-        more = await (_distribute if work.kind == "distribution" else _add)(session, work, actor)
-    except RapportError as refusal:
-        work.end(await clock(session), refusal.code)
-        return True
-    if not more:
-        work.end(await clock(session))
-    return True
-
-
-async def give_up(session: Session, work_id: UUID) -> None:
-    """End work that fails by a fault of ours: trying for ever would hold up everything behind it."""
-    work = await _lock(session, work_id)
-    if work is not None:
-        work.end(await clock(session), "internal_error")
-
-
-async def _lock(session: Session, work_id: UUID) -> LongWork | None:
-    statement = select(LongWork).where(LongWork.id == work_id, LongWork.state == "running")
-    return await session.scalar(statement.with_for_update(skip_locked=True))
+async def do_next(session: Session, work: LongWork, actor: Actor) -> bool:
+    """Do the next step of a distribution or an addition; answers whether there may be more."""
+    return await (_distribute if work.kind == "distribution" else _add)(session, work, actor)
 
 
 async def _distribute(session: Session, work: LongWork, actor: Actor) -> bool:

@@ -2,14 +2,11 @@
 
 from uuid import UUID
 
-import msgspec
-
 from services.campaigns.domain.access import is_manager
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.long_work import LongWork, WorkKind
-from shared.cursors import Cursors
-from shared.database import Session, run
-from shared.errors import Invalid, NotFound
+from shared.database import Session
+from shared.errors import NotFound
 from shared.identity import Actor
 
 
@@ -18,28 +15,6 @@ async def get_long_work(session: Session, actor: Actor, kind: WorkKind, work_id:
     work = await session.get(LongWork, work_id)
     if work is None or work.kind != kind:
         raise NotFound
-    asked = (work.asked_by.kind, work.asked_by.id) == (actor.kind, actor.id)
-    if not asked and not is_manager(actor, await session.get_one(Campaign, work.campaign_id)):
+    if not work.was_asked_by(actor) and not is_manager(actor, await session.get_one(Campaign, work.campaign_id)):
         raise NotFound
     return work
-
-
-async def items_page(session: Session, cursors: Cursors, work: LongWork, limit: int, cursor: str | None) -> str:
-    """A page of what became of each item, as JSON text, in the order of the work. Raises Invalid `bad_cursor`."""
-    query = ["long-work-items", str(work.id)]
-    position = cursors.read(query, cursor) or [-1]
-    if not isinstance(position[0], int):
-        raise Invalid("bad_cursor")
-    found = await run(
-        session,
-        "SELECT position, item::text FROM long_work_item"
-        " WHERE work_id = $1 AND position > $2 ORDER BY position LIMIT $3",
-        work.id,
-        position[0],
-        limit + 1,
-    )
-    rows = found.all()
-    more = len(rows) > limit
-    next_cursor = cursors.make(query, [rows[limit - 1].position]) if more else None
-    end = msgspec.json.encode({"next_cursor": next_cursor, "total": work.done + work.failed}).decode()
-    return f'{{"items":[{",".join(row.item for row in rows[:limit])}],{end[1:]}'

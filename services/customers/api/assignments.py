@@ -1,7 +1,6 @@
 """`/customers/assign` and `/assignments/{id}`: many customers handed over at once (A1, A4)."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -10,13 +9,14 @@ from pydantic import AfterValidator, BaseModel, Field
 from services.customers.api.choosing import ChoosingRequest
 from services.customers.commands.assignments import assign_customers, begin_assignment, item_of
 from services.customers.commands.long_work import MAX_LISTED
-from services.customers.domain.long_work import LongWork
 from services.customers.queries.assignments import preview_assignment
 from services.customers.queries.filters import matching_ids
-from services.customers.queries.long_work import get_long_work, items_page
+from services.customers.queries.long_work import get_long_work
 from shared.errors import Invalid
-from shared.fields import MAX_BULK_ITEMS, BulkResult, ItemError, ItemResult, Page, PageQuery, bulk
+from shared.fields import MAX_BULK_ITEMS, BulkResult, ItemResult, Page, PageQuery, bulk
 from shared.http import ActorDep, SessionDep, WiringDep, accepted, json_text, reads, router
+from shared.long_work import LongWorkRecord
+from shared.working import items_page
 
 assignments = router("assignments")
 
@@ -55,25 +55,6 @@ class AssignmentPreview(BaseModel):
     """What an assignment would do to people's sight (A4)."""
 
     items: list[SightItem]
-
-
-class LongWorkRecord(BaseModel):
-    """How far work is: `done` and `failed` of `total` customers; `error` says what ended it early."""
-
-    id: UUID
-    state: Literal["running", "finished", "failed"]
-    total: int
-    done: int
-    failed: int
-    error: ItemError | None
-    created_at: datetime
-    finished_at: datetime | None
-
-    @classmethod
-    def of(cls, work: LongWork) -> "LongWorkRecord":
-        """Long work as an answer."""
-        fields = {name: getattr(work, name) for name in LongWorkRecord.model_fields if name != "error"}
-        return cls(**fields, error=ItemError(code=work.error) if work.error else None)
 
 
 @assignments.post("/customers/assign", responses={202: {"model": LongWorkRecord}})

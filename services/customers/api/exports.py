@@ -9,7 +9,6 @@ from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from services.customers.api.assignments import LongWorkRecord
 from services.customers.api.choosing import ChoosingRequest
 from services.customers.commands.exports import audit_export, begin_export
 from services.customers.commands.lists import Chosen
@@ -22,6 +21,7 @@ from shared.errors import Conflict
 from shared.fields import Page, PageQuery
 from shared.http import ActorDep, SessionDep, WiringDep, accepted, router
 from shared.identity import DOWNLOAD
+from shared.long_work import LongWorkRecord
 from shared.wording import language_of
 
 exports = router("exports")
@@ -47,18 +47,6 @@ class ExportRecord(LongWorkRecord):
     columns: list[str]
     format: Literal["xlsx", "csv"]
     expires_at: datetime | None
-
-    @classmethod
-    def of(cls, work: LongWork) -> "ExportRecord":
-        """An export as an answer."""
-        asked = work.request
-        return cls(
-            **vars(LongWorkRecord.of(work)),
-            left_out=work.left_out,
-            columns=asked["columns"],
-            format=asked["format"],
-            expires_at=work.expires_at,
-        )
 
 
 async def _limits(request: Request) -> object:
@@ -97,7 +85,7 @@ async def post_export(
         session, actor, chosen, request.columns, request.format, language, limits, request.campaign_id
     )
     accepted(response, f"/exports/{work.id}")
-    return ExportRecord.of(work)
+    return _record(work)
 
 
 @exports.get("/exports")
@@ -106,13 +94,13 @@ async def get_exports(
 ) -> Page[ExportRecord]:
     """Your exports whose files are still there, newest first."""
     works, cursor = await list_long_work(session, wiring.cursors, actor, "export", query.limit, query.cursor)
-    return Page(items=[ExportRecord.of(work) for work in works], next_cursor=cursor)
+    return Page(items=[_record(work) for work in works], next_cursor=cursor)
 
 
 @exports.get("/exports/{export_id}")
 async def get_export(export_id: UUID, session: SessionDep, actor: ActorDep) -> ExportRecord:
     """An export of yours."""
-    return ExportRecord.of(await get_long_work(session, actor, "export", export_id))
+    return _record(await get_long_work(session, actor, "export", export_id))
 
 
 @exports.get("/exports/{export_id}/file", response_class=StreamingResponse)
@@ -144,3 +132,8 @@ async def _parts(database: Database, export_id: UUID) -> AsyncIterator[bytes]:
             return
         yield content
         part += 1
+
+
+def _record(work: LongWork) -> ExportRecord:
+    asked = work.request
+    return ExportRecord.of(work, columns=asked["columns"], format=asked["format"])

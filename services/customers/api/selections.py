@@ -5,13 +5,12 @@ from uuid import UUID
 
 from fastapi import Response
 
-from services.customers.api.assignments import LongWorkRecord
 from services.customers.api.choosing import ChoosingRequest
 from services.customers.commands.long_work import MAX_LISTED
 from services.customers.commands.selections import select_customers
-from services.customers.domain.long_work import LongWork
 from services.customers.queries.long_work import get_long_work
 from shared.http import ActorDep, SessionDep, accepted, router
+from shared.long_work import LongWorkRecord
 
 selections = router("selections")
 
@@ -21,11 +20,6 @@ class SelectionRecord(LongWorkRecord):
 
     left_out: int
     expires_at: datetime | None
-
-    @classmethod
-    def of(cls, work: LongWork) -> "SelectionRecord":
-        """A selection as an answer."""
-        return cls(**vars(LongWorkRecord.of(work)), left_out=work.left_out, expires_at=work.expires_at)
 
 
 @selections.post("/selections", status_code=202)

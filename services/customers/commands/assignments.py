@@ -7,10 +7,11 @@ from uuid import UUID
 from services.customers.commands.employees import require_active_employees
 from services.customers.commands.hand_overs import HandOver, hand_over
 from services.customers.commands.lists import Chosen, freeze_chosen
-from services.customers.commands.long_work import begin_long_work, chunk_of, keep_items
+from services.customers.commands.long_work import begin_long_work, chunk_of
 from services.customers.domain.long_work import LongWork
 from shared.database import Session
 from shared.identity import Actor
+from shared.working import keep_items
 
 
 async def assign_customers(

@@ -1,10 +1,8 @@
-"""Beginning long work over a frozen list of customers, keeping what it did, and forgetting it."""
+"""Beginning long work over a frozen list of customers, and forgetting it."""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from services.customers.domain.long_work import LongWork, WorkKind
 from shared import outbox
@@ -84,20 +82,6 @@ async def chunk_of(session: Session, work: LongWork) -> list[UUID] | None:
         work.next_chunk,
     )
     return found.scalar_one_or_none()
-
-
-async def keep_items(session: Session, work: LongWork, items: Sequence[Any], failed: int) -> None:
-    """Store what became of the next customers, and count them."""
-    first = work.done + work.failed
-    await run(
-        session,
-        "INSERT INTO long_work_item (work_id, position, item)"
-        " SELECT $1, position, item::json FROM unnest($2::int[], $3::text[]) AS new(position, item)",
-        work.id,
-        list(range(first, first + len(items))),
-        [msgspec.json.encode(item).decode() for item in items],
-    )
-    work.done, work.failed = work.done + len(items) - failed, work.failed + failed
 
 
 async def forget_long_work(session: Session) -> int:

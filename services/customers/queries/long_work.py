@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import func, select
 
 from services.customers.domain.long_work import LongWork, WorkKind
 from shared.cursors import Cursors
-from shared.database import Session, clock, run
-from shared.errors import Invalid, NotFound
+from shared.database import Session, clock
+from shared.errors import NotFound
 from shared.identity import Actor
 
 
 async def get_long_work(session: Session, actor: Actor, kind: WorkKind, work_id: UUID) -> LongWork:
     """One piece of the actor's own long work, until it expires. Raises NotFound."""
     work = await session.get(LongWork, work_id)
-    if work is None or work.kind != kind or (work.asked_by.kind, work.asked_by.id) != (actor.kind, actor.id):
+    if work is None or work.kind != kind or not work.was_asked_by(actor):
         raise NotFound
     if work.expires_at is not None and work.expires_at <= await clock(session):
         raise NotFound
@@ -41,23 +40,3 @@ async def list_long_work(
     works = (await session.scalars(statement)).all()
     more = cursors.make(query, [str(works[limit - 1].id)]) if len(works) > limit else None
     return works[:limit], more
-
-
-async def items_page(session: Session, cursors: Cursors, work: LongWork, limit: int, cursor: str | None) -> str:
-    """A page of what became of each customer, as JSON text, in the order of the work. Raises Invalid `bad_cursor`."""
-    query = ["long-work-items", str(work.id)]
-    position = cursors.read(query, cursor) or [-1]
-    if not isinstance(position[0], int):
-        raise Invalid("bad_cursor")
-    found = await run(
-        session,
-        "SELECT position, item::text FROM long_work_item"
-        " WHERE work_id = $1 AND position > $2 ORDER BY position LIMIT $3",
-        work.id,
-        position[0],
-        limit + 1,
-    )
-    rows = found.all()
-    next_cursor = cursors.make(query, [rows[limit - 1].position]) if len(rows) > limit else None
-    end = msgspec.json.encode({"next_cursor": next_cursor, "total": work.done + work.failed}).decode()
-    return f'{{"items":[{",".join(row.item for row in rows[:limit])}],{end[1:]}'
