@@ -7,6 +7,7 @@ narrowest start has and sort them: right where few match. A walk is bounded; wha
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from services.customers.domain.filters import All, Node, Test
@@ -44,7 +45,7 @@ class Search:
     limit: int = 0
     deleted: bool = False
 
-    @property
+    @cached_property
     def parts(self) -> tuple[Node, ...]:
         """Conditions that must all hold."""
         return _flat(self.node)
@@ -62,9 +63,9 @@ class Plan:
 def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     """The ways to try, one after the other, until one has filled the page or is complete."""
     if search.deleted or known.customers < SMALL or not search.sort.newest:
-        return [lambda: _collected(search, known)]
+        return [lambda: _collected(search, known, _starts(search, known))]
     rest = share(search.node, known) * (1.0 if _asks_for_own(search) else share_seen(search.actor, known))
-    found = starts(search.actor, search.parts, known)
+    found = _starts(search, known)
     narrowest = found[0].rows if found else known.customers
     candidates: list[tuple[float, Start | None]] = [(search.limit / max(rest, 1e-9), None)]
     candidates += [
@@ -74,15 +75,15 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     ]
     cost, best = min(candidates, key=lambda candidate: candidate[0])
     if cost >= narrowest:
-        return [lambda: _collected(search, known)]
+        return [lambda: _collected(search, known, found)]
     rows = int(min(max(WALK_ROWS, SAFETY * cost), MAX_WALK_ROWS))
     if best is None:
-        return [lambda: _newest(search, rows), lambda: _collected(search, known)]
+        return [lambda: _newest(search, rows), lambda: _collected(search, known, found)]
     # Of several stretches none may be cut off: older rows of the others would take the place of its next ones.
     alone = sum(len(stretch.sizes) for stretch in best.stretches) == 1 and not best.stretches[0].subtree
     if not alone:
         return [lambda: _merged(search, best, UNBOUNDED)]
-    return [lambda: _merged(search, best, rows), lambda: _collected(search, known)]
+    return [lambda: _merged(search, best, rows), lambda: _collected(search, known, found)]
 
 
 def _asks_for_own(search: Search) -> bool:
@@ -99,7 +100,7 @@ def _asks_for_own(search: Search) -> bool:
 def counting(search: Search, known: Statistics) -> Plan:
     """How many customers there are in all (the place in the list does not matter)."""
     parameters = Parameters()
-    source, where = _source(search, known, parameters)
+    source, where = _source(search, known, _starts(search, known), parameters)
     return Plan(f"SELECT count(*) FROM {source} {joins(where)} WHERE {where}", parameters)
 
 
@@ -109,33 +110,33 @@ def _cost(start: Start, limit: int, rest: float) -> float:
     return sum(min(size, each) for stretch in start.stretches for size in stretch.sizes)
 
 
-def _collected(search: Search, known: Statistics) -> Plan:
+def _starts(search: Search, known: Statistics) -> list[Start]:
+    """Where a list may begin, the narrowest first; nowhere in particular while there are few customers."""
+    return starts(search.actor, search.parts, known) if known.customers >= SMALL else []
+
+
+def _collected(search: Search, known: Statistics, found: Sequence[Start]) -> Plan:
     parameters = Parameters()
-    source, where = _source(search, known, parameters)
+    source, where = _source(search, known, found, parameters)
     keys = [key.column.sql for key in search.sort.keys]
     if search.after is not None:
         where += f" AND {search.sort.behind(search.after, parameters, keys, 's.customer_id')}"
     columns = ", ".join(["s.customer_id", *search.sort.columns()])
-    found = f"SELECT {columns} FROM {source} {joins(where + columns)} WHERE {where}"
-    if known.customers >= SMALL and not search.sort.newest and not _bounded(search, known):
+    hits = f"SELECT {columns} FROM {source} {joins(where + columns)} WHERE {where}"
+    bounded = bool(found) and found[0].rows < NARROW_SHARE * known.customers
+    if known.customers >= SMALL and not search.sort.newest and not bounded:
         # All customers in an order that an index may have: the planner knows.
-        return Plan(f"{found} ORDER BY {search.sort.order('s', keys)} LIMIT {search.limit}", parameters)
+        return Plan(f"{hits} ORDER BY {search.sort.order('s', keys)} LIMIT {search.limit}", parameters)
     # Materialized, or the planner walks an index in order for a word that nobody has.
-    sql = f"WITH hits AS MATERIALIZED ({found}) SELECT * FROM hits ORDER BY {search.sort.order('hits')}"
+    sql = f"WITH hits AS MATERIALIZED ({hits}) SELECT * FROM hits ORDER BY {search.sort.order('hits')}"
     return Plan(f"{sql} LIMIT {search.limit}", parameters)
 
 
-def _bounded(search: Search, known: Statistics) -> bool:
-    found = starts(search.actor, search.parts, known)
-    return bool(found) and found[0].rows < NARROW_SHARE * known.customers
-
-
-def _source(search: Search, known: Statistics, parameters: Parameters) -> tuple[str, str]:
+def _source(search: Search, known: Statistics, found: Sequence[Start], parameters: Parameters) -> tuple[str, str]:
     """Where all matches are collected from, and the condition on them."""
     asker = Asker(search.actor, parameters)
     if search.deleted:
         return f"{_DELETED} s", _where(asker, [search.node])
-    found = starts(search.actor, search.parts, known) if known.customers >= SMALL else []
     narrowest = found[0] if found else None
     if narrowest is not None and narrowest.lexemes is not None:
         lexemes, sight = narrowest.lexemes, sight_lexemes(search.actor)
