@@ -8,7 +8,11 @@ DAYS_LEFT = "(r.forget_after_days - (day_of(now()) - day_of(greatest(n.last_cont
 
 
 LISTS = {name: f"c.{name}" for name in ("group_ids", "source_ids", "sector_ids")}
-"""A customer's values of one kind; `s.class_ids` has those of all kinds, which no two kinds share."""
+"""A customer's values of one kind; `s.class_ids` has those of all kinds, so that ids are asked by `of_kind`."""
+
+
+KINDS = {"group_ids": "group", "source_ids": "source", "sector_ids": "sector", "viewer_ids": "employee"}
+"""What the ids of a field are of: an id of another kind means nothing there, though an index may know it."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,8 @@ def joins(sql: str) -> str:
     if "r" in needed:
         needed.add("c")
     return " ".join(join for alias, join in JOINS.items() if alias in needed)
+
+
+def of_kind(kind: str, ids: str) -> str:
+    """Those of some ids (SQL of an array) that are of a kind, as SQL."""
+    return f"(SELECT of_kind({ids}, '{kind}'))"

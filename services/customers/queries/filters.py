@@ -14,7 +14,7 @@ from services.customers.domain.filter_values import Value
 from services.customers.domain.filters import All, Node, Not, OpportunityTest, Some, Test
 from services.customers.domain.purchase_filter import Purchases
 from services.customers.domain.search_text import viewer_lexeme
-from services.customers.queries.filter_columns import COLUMNS, LISTS, NEVER_NULL, Column, joins
+from services.customers.queries.filter_columns import COLUMNS, KINDS, LISTS, NEVER_NULL, Column, joins, of_kind
 from services.customers.queries.parameters import Parameters
 from services.customers.queries.purchases import purchased
 from services.customers.queries.text import lexemes_of
@@ -174,8 +174,10 @@ def _one_of(test: Test, column: Column, parameters: Parameters) -> str:
     elif test.field.kind == "text" and not column.exact:
         return f"folded({column.sql}) = ANY({parameters.add([fold(str(value)) for value in values], 'text[]')})"
     listed = parameters.add(values, f"{column.type}[]")
+    if test.field.name in KINDS:  # asked once for a statement, not once for a row
+        listed = of_kind(KINDS[test.field.name], listed)
     if test.field.kind == "tree":
-        return f"{column.sql} && (SELECT subtree({listed}))"  # asked once for a statement, not once for a row
+        return f"{column.sql} && (SELECT subtree({listed}))"
     return f"{column.sql} && {listed}" if test.field.many else f"{column.sql} = ANY({listed})"
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from services.customers.domain.filters import All, Node, Not, OpportunityTest, Some, Test
 from services.customers.domain.purchase_filter import Purchases
 from services.customers.domain.search_text import manager_lexeme, viewer_lexeme
+from services.customers.queries.filter_columns import KINDS, of_kind
 from services.customers.queries.parameters import Parameters
 from services.customers.queries.statistics import NOBODY, Statistics
 from services.customers.queries.text import lexemes_of
@@ -35,10 +36,13 @@ class Stretch:
     ids: tuple[UUID, ...]
     subtree: bool = False
     sizes: tuple[float, ...] = ()
+    kind: str | None = None
 
     def ids_sql(self, parameters: Parameters) -> str:
-        """The ids as an array; a subtree is looked up when the statement runs."""
+        """The ids as an array; which are of the kind, and a subtree, is looked up when the statement runs."""
         listed = parameters.add(list(self.ids), "uuid[]")
+        if self.kind is not None:
+            listed = of_kind(self.kind, listed)
         return f"(SELECT subtree({listed}))" if self.subtree else listed
 
 
@@ -123,23 +127,36 @@ def _start(part: Node, known: Statistics) -> Start | None:
         return None
     if part.field.name in _KEYED:
         subtree = part.field.kind == "tree"
-        return _keyed(part, ids, known, tuple(known.below(ids)) if subtree else ids, subtree)
+        kind = KINDS[part.field.name]
+        return _keyed(part, ids, known, tuple(known.below(ids)) if subtree else ids, subtree, kind)
     if part.field.name in ("manager_id", "relationship_id"):
         stretch = _stretch(f"s.{part.field.name}", ids, known, ids)
         return Start(part, sum(stretch.sizes), (stretch,))
     return Start(part, float(len(ids))) if part.field.name in ("id", "code") else None
 
 
-def _keyed(part: Node, ids: Sequence[UUID], known: Statistics, counted: Sequence[UUID], subtree: bool = False) -> Start:
-    stretch = _stretch("k.key", ids, known, counted, subtree)
+def _keyed(
+    part: Node,
+    ids: Sequence[UUID],
+    known: Statistics,
+    counted: Sequence[UUID],
+    subtree: bool = False,
+    kind: str | None = None,
+) -> Start:
+    stretch = _stretch("k.key", ids, known, counted, subtree, kind)
     return Start(part, sum(stretch.sizes), (stretch,))
 
 
 def _stretch(
-    column: str, ids: Sequence[UUID], known: Statistics, counted: Sequence[UUID], subtree: bool = False
+    column: str,
+    ids: Sequence[UUID],
+    known: Statistics,
+    counted: Sequence[UUID],
+    subtree: bool = False,
+    kind: str | None = None,
 ) -> Stretch:
     of = {"s.manager_id": known.managers, "s.relationship_id": known.relationships}.get(column, known.keys).of
-    return Stretch(column, tuple(ids), subtree, tuple(map(of, counted)))
+    return Stretch(column, tuple(ids), subtree, tuple(map(of, counted)), kind)
 
 
 def _quoted(lexeme: str) -> str:

@@ -10,6 +10,7 @@ from shared.contracts.classification import relationship_id
 from tests.service.customers.filter_world import NAMES, NOW, PROVINCES, Known
 
 PLACES = 8
+NOBODY = "00000000-0000-0000-0000-000000000000"
 """Values are named by their place in a list."""
 
 _DAYS = st.sampled_from([str((NOW - timedelta(days=days)).date()) for days in (0, 10, 30, 50)])
@@ -38,7 +39,7 @@ _PURCHASES = st.fixed_dictionaries(
 
 
 def pool(known: Known, name: str) -> list[Any]:
-    """Values worth asking a field for: some that customers have, some that nobody has."""
+    """Values worth asking a field for: some that customers have, some that they have in another field, some nobody."""
     absent = "00000000-0000-7000-8000-00000000dead"
     people, first = [*map(str, known.people.values()), absent], known.customers[0]
     days = [str((NOW - timedelta(days=days)).date()) for days in (0, 1, 20, 40, 70)]
@@ -53,8 +54,10 @@ def pool(known: Known, name: str) -> list[Any]:
         "birth_date": ["1990-01-01", "1985-06-30", "2000-01-01"],
         "occupation": ["giao vien", "Kỹ sư", "x"],
         "address.province": [province for province in PROVINCES if province],
-        "group_ids": [*map(str, known.groups), absent],
-        "sector_ids": [*map(str, known.sectors), absent],
+        "group_ids": [str(known.sources[0]), people[0], *map(str, known.groups), absent],
+        "sector_ids": [str(known.groups[0]), *map(str, known.sectors), absent],
+        "source_ids": [str(known.groups[0]), *map(str, known.sources), absent],
+        "viewer_ids": [str(known.sources[0]), NOBODY, *people],
         "relationship_id": [str(relationship_id(key)) for key in ("new", "hot", "closed", "dont_forget")],
         "origin.id": ["i-1", "i-2", "I-1"],
         "interaction_count": [1, 3, 8, 99],

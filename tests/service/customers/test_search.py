@@ -224,3 +224,16 @@ async def test_keys_follow_every_change_of_a_customer(team: Team) -> None:
     assert await held() == {team.ids["chi"]}
     await team.harness.sql("DELETE FROM customer WHERE id = $1::text::uuid", record["id"])
     assert await held() == set()
+
+
+async def test_an_id_of_another_kind_finds_nobody(team: Team) -> None:
+    """P4: a source's id asked of groups, or a group's of sources, is no group and no source of anybody."""
+    source = (await team.admin.post("/api/v1/sources", json={"name": "Hội chợ"})).json()["id"]
+    group = (await team.admin.post("/api/v1/groups", json={"name": "Thân thiết"})).json()["id"]
+    await team.create(team.binh, group_ids=[group], source_ids=[source])
+    found = {}
+    for field in ("group_ids", "source_ids", "sector_ids", "viewer_ids"):
+        for value in (group, source):
+            body = {"filter": {"field": field, "op": "in", "value": [value]}}
+            found[field, value] = len((await team.binh.post("/api/v1/customers/search", json=body)).json()["items"])
+    assert {asked for asked, count in found.items() if count} == {("group_ids", group), ("source_ids", source)}
