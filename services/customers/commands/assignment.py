@@ -7,7 +7,7 @@ from typing import Any
 from services.customers.commands.employees import active_employees
 from services.customers.commands.hand_overs import lock_held, store_hand_overs
 from services.customers.commands.publishing import AuditRow, decision_entry, tell, write_entries
-from services.customers.domain.responsibility import Held
+from services.customers.domain.record import Held
 from shared.contracts.campaigns import OpportunityEvent, OpportunityState
 from shared.contracts.events import Cause
 from shared.copies import newest_per_key

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.customers.domain.customer import Customer
 from services.customers.domain.errors import AutomaticRelationship, DisabledChoice
+from services.customers.domain.record import Record
 from services.customers.domain.relationships import DONT_FORGET
 from shared.access import visible_customers
 from shared.database import Session, run
@@ -27,7 +27,7 @@ class Choices:
     relationships: Mapping[UUID, tuple[str, str]]
     referrers: frozenset[UUID]
 
-    def require(self, values: Mapping[str, Any], customer: Customer | None = None) -> None:
+    def require(self, values: Mapping[str, Any], customer: Record | None = None) -> None:
         """Raises Invalid for unknown values, DisabledChoice for newly chosen disabled ones.
 
         A value that the customer already has may stay, also when it was disabled since.
@@ -68,7 +68,7 @@ async def find_choices(session: Session, actor: Actor, many: Iterable[Mapping[st
 
 
 async def require_choices(
-    session: Session, actor: Actor, values: dict[str, Any], customer: Customer | None = None
+    session: Session, actor: Actor, values: dict[str, Any], customer: Record | None = None
 ) -> None:
     """Check what one customer's values name: see `Choices.require`."""
     (await find_choices(session, actor, [values])).require(values, customer)

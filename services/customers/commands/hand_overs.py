@@ -12,13 +12,16 @@ from uuid import UUID
 from services.customers.commands.customers import by_hand
 from services.customers.commands.employees import require_active_employees
 from services.customers.commands.publishing import publish
+from services.customers.commands.storing import COLUMNS, replace_viewers
 from services.customers.domain.creation import DraftViewer
-from services.customers.domain.responsibility import Held
+from services.customers.domain.record import Held
 from shared.access import may_change, may_see
 from shared.copies import array_text
 from shared.database import Session, clock, run
 from shared.errors import Forbidden, NotFound, RapportError
 from shared.identity import Actor
+
+_LOCK = f"SELECT {', '.join(COLUMNS)} FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 
 _WRITE = """
 UPDATE customer AS stored SET
@@ -34,11 +37,6 @@ WHERE stored.id = news.id
 _VIEWERS = """
 SELECT customer_id, employee_id, cause_kind, cause_id FROM customer_viewer WHERE customer_id = ANY($1::uuid[])
 ORDER BY customer_id, employee_id, cause_kind, cause_id
-"""
-_DROP_VIEWERS = "DELETE FROM customer_viewer WHERE customer_id = ANY($1::uuid[])"
-_ADD_VIEWERS = """
-INSERT INTO customer_viewer (customer_id, employee_id, cause_kind, cause_id)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
 """
 
 
@@ -96,7 +94,7 @@ async def hand_over(
 async def lock_held(session: Session, customer_ids: Iterable[UUID]) -> dict[UUID, Held]:
     """Rows of many customers as plain objects, locked in the order of ids: two batches never wait in a circle."""
     wanted = sorted(set(customer_ids))
-    rows = await run(session, "SELECT * FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", wanted)
+    rows = await run(session, _LOCK, wanted)
     viewers: dict[UUID, list[DraftViewer]] = {}
     for viewer in await run(session, _VIEWERS, wanted):
         viewers.setdefault(viewer.customer_id, []).append(DraftViewer(*viewer))
@@ -123,12 +121,7 @@ async def store_hand_overs(session: Session, customers: Iterable[Held]) -> None:
         for customer in touched
     ]
     await run(session, _WRITE, *map(list, zip(*rows, strict=True)))
-    looked_at = [customer for customer in touched if customer.viewers_changed]
-    if looked_at:
-        viewers = [(v.customer_id, v.employee_id, v.cause_kind, v.cause_id) for one in looked_at for v in one.viewers]
-        await run(session, _DROP_VIEWERS, [customer.id for customer in looked_at])
-        if viewers:
-            await run(session, _ADD_VIEWERS, *map(list, zip(*viewers, strict=True)))
+    await replace_viewers(session, touched)
 
 
 def _refusal(actor: Actor, customer: Held | None) -> RapportError | None:

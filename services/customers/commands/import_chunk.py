@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from services.customers.commands.revealing import Reveals
 from services.customers.domain.creation import Draft
-from services.customers.domain.customer import Customer
+from services.customers.domain.record import Held
 from services.customers.domain.values import CustomerValues
 from shared.contracts.customers import CustomerEvent
 from shared.contracts.events import Cause
@@ -78,7 +78,7 @@ class Chunk:
             errors=(RowError(field=refusal.field, code=refusal.code),),
         )
 
-    def succeed(self, row: ConfirmedRow, outcome: str, customer: Customer | Draft) -> None:
+    def succeed(self, row: ConfirmedRow, outcome: str, customer: Held | Draft) -> None:
         """The row is written, or was so already."""
         self.outcomes[row.row] = AppliedRow(
             row=row.row,
@@ -89,7 +89,7 @@ class Chunk:
             created_options=self.created_options.get(row.row, ()),
         )
 
-    def conflict(self, row: ConfirmedRow, customer: Customer, current: dict[str, Any]) -> None:
+    def conflict(self, row: ConfirmedRow, customer: Held, current: dict[str, Any]) -> None:
         """The customer has changed since the preview (M2)."""
         self.outcomes[row.row] = AppliedRow(
             row=row.row,
@@ -100,7 +100,7 @@ class Chunk:
             current=current,
         )
 
-    def overwrote(self, row: ConfirmedRow, customer: Customer, events: list[CustomerEvent]) -> None:
+    def overwrote(self, row: ConfirmedRow, customer: Held, events: list[CustomerEvent]) -> None:
         """Remember what was there before the row, and what is there now."""
         before: dict[str, Any] = {}
         for event in reversed(events):

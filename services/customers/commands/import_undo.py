@@ -12,11 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from services.customers.commands.customers import lock_customers
 from services.customers.commands.employees import active_employees
+from services.customers.commands.hand_overs import lock_held
 from services.customers.commands.publishing import tell, write_entries
 from services.customers.commands.registers import claim_phones, release_all_phones
-from services.customers.domain.customer import Customer
+from services.customers.commands.storing import update_customers
+from services.customers.domain.record import Held
 from services.customers.domain.relationships import DONT_FORGET, NEW
 from services.customers.domain.values import CustomerChange
 from shared import outbox
@@ -59,7 +60,7 @@ class _Row:
     """One written row with its customer, if that is still there."""
 
     number: int
-    customer: Customer | None
+    customer: Held | None
     created: bool
     old: Mapping[str, Any]
     new: Mapping[str, Any]
@@ -95,7 +96,7 @@ async def undo_import_rows(session: Session, envelope: Envelope[ImportUndoReques
 async def _undo(
     session: Session, event: ImportUndoRequested, stored: Sequence[Any], envelope: Envelope[Any]
 ) -> list[UndoneRow]:
-    customers = await lock_customers(session, {row.customer_id for row in stored if row.customer_id is not None})
+    customers = await lock_held(session, {row.customer_id for row in stored if row.customer_id is not None})
     decode = msgspec.json.decode
     rows = [
         _Row(
@@ -118,8 +119,8 @@ async def _undo(
     created, updated = [row for row in rows if row.created], [row for row in rows if not row.created]
     outcomes = await _delete_created(session, created, at, cause, told)
     outcomes += await _restore_updated(session, updated, actor, at, cause, told)
+    await update_customers(session, customers.values())
     entries = tell(session, told, after=envelope, actor=actor)
-    await session.flush()
     await write_entries(session, entries)
     return outcomes
 
@@ -130,7 +131,7 @@ async def _delete_created(
     """What the import itself created and nobody used since needs no right of deletion to be taken back."""
     used = {one.id: one.reason for one in await run(session, _USED, [row.customer.id for row in rows if row.customer])}
     outcomes: list[UndoneRow] = []
-    gone: list[Customer] = []
+    gone: list[Held] = []
     for row in rows:
         customer = row.customer
         if customer is None:
@@ -152,7 +153,7 @@ async def _restore_updated(
     session: Session, rows: Sequence[_Row], actor: Actor, at: datetime, cause: Cause, told: list[Any]
 ) -> list[UndoneRow]:
     outcomes: list[UndoneRow] = []
-    restored: list[tuple[_Row, Customer, dict[str, Any]]] = []
+    restored: list[tuple[_Row, Held, dict[str, Any]]] = []
     for row in rows:
         reason = _refusal(row, actor)
         if reason is not None:
@@ -202,7 +203,7 @@ def _refusal(row: _Row, actor: Actor) -> str | None:
     return None if may_change(actor, customer.manager_id, customer.viewer_ids) else "forbidden"
 
 
-def _old_values(row: _Row, customer: Customer) -> dict[str, Any]:
+def _old_values(row: _Row, customer: Held) -> dict[str, Any]:
     """The old values of those cells that nobody has changed since; the others are kept and say so."""
     back: dict[str, Any] = {}
     for name, written in row.new.items():
@@ -227,7 +228,7 @@ def _old_values(row: _Row, customer: Customer) -> dict[str, Any]:
     return values
 
 
-async def _keep_taken_phones(session: Session, restored: Sequence[tuple[_Row, Customer, dict[str, Any]]]) -> None:
+async def _keep_taken_phones(session: Session, restored: Sequence[tuple[_Row, Held, dict[str, Any]]]) -> None:
     """Old phones are claimed again; a customer who lost one to another keeps the phones of now."""
     owners: dict[str, UUID] = {}
     for _, customer, old in restored:
@@ -242,7 +243,7 @@ async def _keep_taken_phones(session: Session, restored: Sequence[tuple[_Row, Cu
     await release_all_phones(session, lost)
 
 
-def _old_managers(restored: Sequence[tuple[_Row, Customer, dict[str, Any]]]) -> set[UUID]:
+def _old_managers(restored: Sequence[tuple[_Row, Held, dict[str, Any]]]) -> set[UUID]:
     return {old["manager_id"] for _, _, old in restored if old.get("manager_id")}
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from services.customers.commands.choices import Choices, find_choices
-from services.customers.commands.customers import lock_customers
+from services.customers.commands.hand_overs import lock_held
 from services.customers.commands.import_chunk import Chunk, Refused, checked_values
 from services.customers.commands.publishing import AuditRow, tell
 from services.customers.commands.registers import (
@@ -21,12 +21,12 @@ from services.customers.commands.registers import (
     release_all_phones,
 )
 from services.customers.commands.revealing import visible_owners
-from services.customers.commands.storing import insert_customers
+from services.customers.commands.storing import insert_customers, update_customers
 from services.customers.domain.creation import Draft
-from services.customers.domain.customer import Customer
+from services.customers.domain.record import Held
 from services.customers.domain.values import CustomerChange, CustomerValues, NewCustomer
 from shared.access import may_change, may_see
-from shared.contracts.customers import Origin
+from shared.contracts.customers import CustomerEvent, Origin
 from shared.contracts.imports import ConfirmedRow
 from shared.database import Session
 from shared.envelope import new_id
@@ -60,10 +60,10 @@ async def create_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRo
 
 async def update_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
     """Overwrite the customers that rows mean; answers the audit entries."""
-    customers = await lock_customers(session, {row.customer_id for row in rows if row.customer_id is not None})
+    customers = await lock_held(session, {row.customer_id for row in rows if row.customer_id is not None})
     checked = _check(chunk, rows, CustomerChange)
     choices = await find_choices(session, chunk.actor, (values for _, values in checked))
-    ready: list[tuple[ConfirmedRow, Customer, dict[str, Any]]] = []
+    ready: list[tuple[ConfirmedRow, Held, dict[str, Any]]] = []
     for row, values in checked:
         try:
             customer = _changeable(chunk, customers.get(row.customer_id) if row.customer_id else None)
@@ -76,16 +76,17 @@ async def update_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRo
             chunk.refuse(row, refusal)
         else:
             ready.append((row, customer, values))
-    entries: list[AuditRow] = []
+    told: list[CustomerEvent] = []
     for row, customer, values in await _claim_changed(session, chunk, ready):
         events = customer.update(values, chunk.at, chunk.cause)
         if row.employee_id is not None or "manager_id" in row.values:  # a cleared cell leaves nobody (M5)
             events += customer.set_manager(row.employee_id, False, chunk.at, chunk.cause)
-        entries += tell(session, events, after=chunk.envelope, actor=chunk.actor)
+        told += events
         chunk.overwrote(row, customer, events)
         chunk.succeed(row, "updated" if events else "unchanged", customer)
     await release_all_phones(session, {c.id: c.phones for _, c, values in ready if "phones" in values})
-    return entries
+    await update_customers(session, customers.values())
+    return tell(session, told, after=chunk.envelope, actor=chunk.actor)
 
 
 def _check(chunk: Chunk, rows: Sequence[ConfirmedRow], model: type[CustomerValues]) -> Checked:
@@ -140,8 +141,8 @@ async def _claim(
 
 
 async def _claim_changed(
-    session: Session, chunk: Chunk, ready: Sequence[tuple[ConfirmedRow, Customer, dict[str, Any]]]
-) -> list[tuple[ConfirmedRow, Customer, dict[str, Any]]]:
+    session: Session, chunk: Chunk, ready: Sequence[tuple[ConfirmedRow, Held, dict[str, Any]]]
+) -> list[tuple[ConfirmedRow, Held, dict[str, Any]]]:
     """The rows that get the phones they name; the others change nothing, not even these (M3)."""
     owners: dict[str, UUID] = {}
     for _, customer, values in ready:
@@ -149,7 +150,7 @@ async def _claim_changed(
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
     seen = await visible_owners(session, chunk.actor, taken.values()) if taken else ()
-    granted: list[tuple[ConfirmedRow, Customer, dict[str, Any]]] = []
+    granted: list[tuple[ConfirmedRow, Held, dict[str, Any]]] = []
     for row, customer, values in ready:
         phones = values.get("phones", ())
         new = [phone for phone in phones if phone not in customer.phones]
@@ -162,7 +163,7 @@ async def _claim_changed(
     return granted
 
 
-def _changeable(chunk: Chunk, customer: Customer | None) -> Customer:
+def _changeable(chunk: Chunk, customer: Held | None) -> Held:
     if (
         customer is None
         or customer.state != "active"
@@ -174,7 +175,7 @@ def _changeable(chunk: Chunk, customer: Customer | None) -> Customer:
     return customer
 
 
-def _stale(customer: Customer, row: ConfirmedRow) -> dict[str, Any]:
+def _stale(customer: Held, row: ConfirmedRow) -> dict[str, Any]:
     """Current values of fields that differ from what the preview showed and are not the new ones yet (M2)."""
     current: dict[str, Any] = {}
     for name, shown in row.old.items():
@@ -185,7 +186,7 @@ def _stale(customer: Customer, row: ConfirmedRow) -> dict[str, Any]:
     return current
 
 
-def _require_allowed(row: ConfirmedRow, customer: Customer, values: dict[str, Any], choices: Choices) -> None:
+def _require_allowed(row: ConfirmedRow, customer: Held, values: dict[str, Any], choices: Choices) -> None:
     """Raises Refused before anything changes hands: a refused row changes nothing (C5, G2)."""
     for name in row.append:
         values[name] = list(dict.fromkeys([*getattr(customer, name), *values.get(name, ())]))

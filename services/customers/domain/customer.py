@@ -1,7 +1,6 @@
-"""A customer and the rules of its own state: contact data, relationship, responsible person, viewers.
+"""A customer as the session follows it: the columns of its row and the reasons of its viewers.
 
-Methods change the object and return what there is to tell; they do no I/O and trust nobody's clock
-but the database's (`at`). What needs other rows (phones, codes, choices) is checked by commands.
+What may happen to it stands in `record.py`, `responsibility.py` and `creation.py`, for every way of holding it.
 """
 
 from datetime import date, datetime
@@ -13,19 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped as Column
 from sqlalchemy.orm import mapped_column, relationship
 
-from services.customers.domain.errors import ReferralLocked
 from services.customers.domain.mapping import Mapped
-from services.customers.domain.relationships import CLOSED, DONT_FORGET, NEW
-from services.customers.domain.responsibility import Responsibility
-from shared.contracts.customers import (
-    CustomerDeleted,
-    CustomerEvent,
-    CustomerRelationshipChanged,
-    CustomerRestored,
-    CustomerUpdated,
-)
-from shared.contracts.events import Cause
-from shared.errors import Invalid
+from services.customers.domain.record import Record
 
 _instant = DateTime(timezone=True)
 _ids = ARRAY(Uuid)
@@ -42,7 +30,7 @@ class Viewer(Mapped):
     cause_id: Column[str] = mapped_column(primary_key=True, default="")
 
 
-class Customer(Responsibility, Mapped):
+class Customer(Record, Mapped):
     """One customer record (C7). At most one responsible person, exactly one relationship (C3)."""
 
     __tablename__ = "customer"
@@ -87,98 +75,6 @@ class Customer(Responsibility, Mapped):
     version: Column[int]
 
     viewers: Column[list[Viewer]] = relationship(lazy="selectin", cascade="all, delete-orphan")
-
-    def update(self, values: dict[str, Any], at: datetime, cause: Cause) -> list[CustomerEvent]:
-        """Change fields of the record; equal values change nothing. Raises ReferralLocked (C5)."""
-        self.require_updatable(values)
-        values = dict(values)
-        new_relationship = values.pop("relationship_id", None)
-        if "source_ids" in values or "primary_source_id" in values:
-            values["primary_source_id"] = self._primary_source(values)
-        events: list[CustomerEvent] = list(self._change(CustomerUpdated, cause, at, **values))
-        if new_relationship is not None:
-            events += self.set_relationship(new_relationship, at, cause)
-        return events
-
-    def require_updatable(self, values: dict[str, Any]) -> None:
-        """Raises what `update` would refuse: ReferralLocked (C5), Invalid for a foreign primary source (C3)."""
-        if "referrer_customer_id" in values and values["referrer_customer_id"] != self.referrer_customer_id:
-            self._require_referral_open(values["referrer_customer_id"])
-        self._primary_source(values)
-
-    def set_relationship(self, relationship_id: UUID, at: datetime, cause: Cause) -> list[CustomerEvent]:
-        """Another relationship by hand, file or automation: ends Don't Forget, restarts its clock (G5)."""
-        if relationship_id == self.relationship_id:
-            return []
-        closed = at if relationship_id == CLOSED and self.first_closed_at is None else self.first_closed_at
-        self.clock_started_at = at
-        return list(
-            self._change(
-                CustomerRelationshipChanged,
-                cause,
-                at,
-                relationship_id=relationship_id,
-                remembered_relationship_id=None,
-                first_closed_at=closed,
-            )
-        )
-
-    def take_back(self, old: dict[str, Any], at: datetime, cause: Cause) -> list[CustomerEvent]:
-        """Values as they were before an import wrote over them (M10).
-
-        What was allowed then needs no rule now: no lock of the referral, no check of disabled choices.
-        """
-        values = dict(old)
-        relationship_id = values.pop("relationship_id", None)
-        closed = values.pop("first_closed_at", self.first_closed_at)
-        if "source_ids" in values:
-            named = values.pop("primary_source_id", None)
-            values["primary_source_id"] = self._primary_source(
-                values | ({"primary_source_id": named} if named in values["source_ids"] else {})
-            )
-        events: list[CustomerEvent] = list(self._change(CustomerUpdated, cause, at, **values))
-        if relationship_id is not None and relationship_id != self.relationship_id:
-            self.clock_started_at = at
-            again = {"relationship_id": relationship_id, "remembered_relationship_id": None, "first_closed_at": closed}
-            events += self._change(CustomerRelationshipChanged, cause, at, **again)
-        return events
-
-    def delete(self, at: datetime, cause: Cause) -> list[CustomerEvent]:
-        """Soft deletion (C4)."""
-        if self.state == "deleted":
-            return []
-        return list(self._change(CustomerDeleted, cause, at, state="deleted", deleted_at=at))
-
-    def restore(self, at: datetime, cause: Cause, phones: list[str]) -> list[CustomerEvent]:
-        """Bring a deleted customer back with those of its phones that are still free (C4).
-
-        Its clock starts again, so who was forgotten is not any more (G5).
-        """
-        if self.state == "active":
-            return []
-        self.clock_started_at = at
-        return list(
-            self._change(
-                CustomerRestored,
-                cause,
-                at,
-                state="active",
-                deleted_at=None,
-                phones=phones,
-                relationship_id=self.remembered_relationship_id or self.relationship_id,
-                remembered_relationship_id=None,
-            )
-        )
-
-    def _require_referral_open(self, referrer_id: UUID | None) -> None:
-        if referrer_id == self.id:
-            raise Invalid.at("/referrer_customer_id", detail="a customer cannot refer itself")
-        new = NEW in (
-            self.relationship_id,
-            self.remembered_relationship_id if self.relationship_id == DONT_FORGET else None,
-        )
-        if not new and self.manager_id is not None:
-            raise ReferralLocked
 
     def _viewer(self, employee_id: UUID, kind: str, cause_id: str = "") -> Viewer:
         return Viewer(customer_id=self.id, employee_id=employee_id, cause_kind=kind, cause_id=cause_id)

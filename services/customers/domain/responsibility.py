@@ -1,17 +1,16 @@
 """Who is responsible for a customer and who may look: by hand, by a transfer, by owning an opportunity (A3, A4, K3).
 
-One set of rules for customers that the session follows and for `Held` ones: plain objects of locked rows, of which
-thousands are handed over at once. Following each attribute of each was most of what that cost.
+One set of rules for customers that the session follows and for `Held` ones (`record.py`).
 """
 
 import builtins  # a customer has a `type` of its own
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from services.customers.domain.creation import BY_HAND, Creation, DraftViewer
+from services.customers.domain.creation import BY_HAND, Creation
 from services.customers.domain.errors import TooManyViewers
 from services.customers.domain.search_text import search_text
 from services.customers.domain.values import MAX_VIEWERS
@@ -157,26 +156,3 @@ class Responsibility(Creation):
         if events:
             self.search_text = search_text(self)
         return events
-
-
-class Held(Responsibility):
-    """A stored customer whose row is locked; what changes of it is written by hand (`store_hand_overs`)."""
-
-    if TYPE_CHECKING:  # columns, beside those that every customer begins with
-        state: str
-        updated_at: datetime
-
-    def __init__(self, columns: Iterable[tuple[str, Any]], viewers: Sequence[DraftViewer]) -> None:
-        self.__dict__.update(columns)
-        self.viewers = list(viewers)
-        self._viewers_before, self._version_before = frozenset(viewers), self.version
-
-    @property
-    def changed(self) -> bool:
-        """Whether there is anything to write."""
-        return self.version != self._version_before or self.viewers_changed
-
-    @property
-    def viewers_changed(self) -> bool:
-        """Whether the reasons for looking are others than those stored."""
-        return frozenset(self.viewers) != self._viewers_before
