@@ -41,13 +41,15 @@ class Subscription:
 
     `once` filters repeated events by the inbox; state topics rely on versions instead, and a command may
     know repetitions by an id of its own. What `check` refuses is a dead letter at once: it costs its
-    neighbours neither a retry nor a halved batch.
+    neighbours neither a retry nor a halved batch. `most_records` bounds a transaction where each record is
+    much work by itself.
     """
 
     topic: Topic
     handle: Handler
     once: bool
     check: Check | None = None
+    most_records: int | None = None
 
     def open(self, record: Record, settings: Settings) -> Envelope[Any]:
         """Read and check a record (a dead letter's own headers aside). Raises Undecodable."""
@@ -57,12 +59,16 @@ class Subscription:
         return envelope
 
 
-def consumes(topic: Topic, check: Check | None = None, once: bool | None = None) -> Callable[[Handler], Subscription]:
+def consumes(
+    topic: Topic, check: Check | None = None, once: bool | None = None, most_records: int | None = None
+) -> Callable[[Handler], Subscription]:
     """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit.
 
-    By default facts are filtered by the inbox; `once=False` is for a handler whose effects repeat without harm.
+    By default facts are filtered by the inbox; `once=False` is for a handler whose effects repeat without harm. A batch
+    has at most `consumer_batch` records, or `most_records` where each is much work by itself.
     """
-    return lambda handle: Subscription(topic, handle, not topic.holds_state if once is None else once, check)
+    filtered = not topic.holds_state if once is None else once
+    return lambda handle: Subscription(topic, handle, filtered, check, most_records)
 
 
 def subscriptions_in(module: ModuleType) -> list[Subscription]:
@@ -112,7 +118,7 @@ class Consumers:
             topic.name,
             group_id=f"{settings.service}.{topic.name}",
             batch=True,
-            max_records=settings.consumer_batch,
+            max_records=min(settings.consumer_batch, subscription.most_records or settings.consumer_batch),
             batch_timeout_ms=int(settings.consumer_poll_seconds * 1000),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",

@@ -44,9 +44,9 @@ async def on_documents(session: Session, events: Sequence[Envelope[DocumentChang
     await keep_documents(session, events)
 
 
-@consumes(IMPORTS)
+@consumes(IMPORTS, most_records=1)
 async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
-    """Write confirmed rows (M9), take them back (M10)."""
+    """Write confirmed rows (M9), take them back (M10): a chunk is a transaction, so that each is answered at once."""
     for event in events:
         if isinstance(event.event, ImportUndoRequested):
             await undo_import_rows(session, event)

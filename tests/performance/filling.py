@@ -29,7 +29,7 @@ SELLERS = 200
 SELLERS_OF_SUPERIOR = 40
 UNASSIGNED_EVERY = 20
 """One customer in this many has nobody responsible."""
-SPARE = 20_000
+SPARE = 200_000
 """Customers that nobody has yet, for imports."""
 
 

@@ -5,6 +5,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 from typing import Any
@@ -21,12 +22,21 @@ ROWS = 2_000
 IMPORTS = 3
 WARM_ROWS = 200
 INSERTS = 5
-POLL_SECONDS = 0.02
-WAIT_SECONDS = 120
+POLL_SECONDS = 0.05
+WAIT_SECONDS = 300
 
 IMPORTED = Bar("at most", 20, 8, "times the bare insert")
 
+_WRITTEN = frozenset({"created", "updated"})
 _HEADER = ("Customer Name", "Phone", "Email", "Birth Date", "Company Name", "Tax Code", "Occupation", "Description")
+
+_WIDE = {
+    "Customer Type": "type", "Gender": "gender", "Income": "income_band", "Website": "website", "Province": "province",
+}  # fmt: skip
+_EMPTY = (
+    "Customer Code", "Customer Groups", "Customer Sources", "Business Sector", "Referrer", "Total Interactions",
+    "Address",
+)  # fmt: skip
 
 # Every column that may not be null, and those the file fills; index, trigger and search row as for anybody.
 _BARE = """
@@ -51,10 +61,11 @@ async def imported_file(stage: Stage, people: Iterator[dict[str, Any]]) -> list[
         took = [await import_file(client, csv_of(list(islice(people, ROWS)))) for _ in range(IMPORTS)]
         await stage.settle()
         cost = stage.usage().since(before)
-    bare = await _bare_inserts(stage, list(islice(people, ROWS)))
-    whole, seconds = median(all_in for _, all_in, _ in took), median(applied for _, _, applied in took)
+    bare = await bare_inserts(stage, list(islice(people, ROWS)))
+    whole, seconds = median(one.preview_seconds for one in took), median(one.confirm_seconds for one in took)
+    each = ", ".join(f"{one.confirm_seconds:.2f}" for one in took)
     notes = [
-        f"each of {IMPORTS}: {', '.join(f'{one[2]:.2f}' for one in took)} s; CPU of all {IMPORTS} with copies",
+        f"each of {IMPORTS}: {each} s; CPU of all {IMPORTS} with copies",
         f"upload, reading and preview of {ROWS:,} rows before the confirm: {whole:.2f} s",
         "the bare insert goes into `customer` itself with its indexes and search row, in one transaction",
     ]
@@ -62,8 +73,18 @@ async def imported_file(stage: Stage, people: Iterator[dict[str, Any]]) -> list[
     return [Figure("1 import of 2,000 rows", f"{seconds:.2f} s", seconds / bare, IMPORTED, yardstick, cost, notes)]
 
 
-async def import_file(client: httpx.AsyncClient, content: bytes, **options: Any) -> tuple[str, float, float]:
-    """Import a file; answers its id, seconds from upload to the preview, and from confirm to the end."""
+@dataclass(frozen=True)
+class Imported:
+    """One import: seconds from upload to the preview; from confirm to its first outcome, and to the last."""
+
+    import_id: str
+    preview_seconds: float
+    first_outcome_seconds: float
+    confirm_seconds: float
+
+
+async def import_file(client: httpx.AsyncClient, content: bytes, **options: Any) -> Imported:
+    """Import a file to the end. Raises AssertionError unless every row is written."""
     started = time.perf_counter()
     import_id = good(await client.post("/imports", files={"file": ("customers.csv", content)})).json()["id"]
     job = await reach(client, import_id, "awaiting_mapping")
@@ -74,22 +95,34 @@ async def import_file(client: httpx.AsyncClient, content: bytes, **options: Any)
     [(asked, rows)] = job["counts"].items()
     previewed = time.perf_counter()
     good(await client.post(f"/imports/{import_id}/confirm", json={}))
-    job = await reach(client, import_id, "finished")
+    job, first = await read(client, import_id), 0.0
+    while job["state"] != "finished":
+        if not first and _WRITTEN & job["counts"].keys():
+            first = time.perf_counter()
+        assert time.perf_counter() - previewed < WAIT_SECONDS, job
+        await asyncio.sleep(POLL_SECONDS)
+        job = await read(client, import_id)
     applied = time.perf_counter()
     assert job["counts"] == {f"{asked}d": rows}, job["counts"]
-    return import_id, previewed - started, applied - previewed
+    return Imported(import_id, previewed - started, (first or applied) - previewed, applied - previewed)
+
+
+async def read(client: httpx.AsyncClient, import_id: str) -> dict[str, Any]:
+    """An import as it is now."""
+    return good(await client.get(f"/imports/{import_id}")).json()
 
 
 async def reach(client: httpx.AsyncClient, import_id: str, state: str) -> dict[str, Any]:
+    """The import when it has come to a state. Raises AssertionError when it fails or takes too long."""
     deadline = time.perf_counter() + WAIT_SECONDS
-    while (job := good(await client.get(f"/imports/{import_id}")).json())["state"] != state:
+    while (job := await read(client, import_id))["state"] != state:
         assert time.perf_counter() < deadline, job
         assert job["state"] != "failed", job
         await asyncio.sleep(POLL_SECONDS)
     return job
 
 
-async def _bare_inserts(stage: Stage, people: Sequence[dict[str, Any]]) -> float:
+async def bare_inserts(stage: Stage, people: Sequence[dict[str, Any]]) -> float:
     """Seconds of a bare insert with its commit, the median of some; what was inserted is taken away again."""
     connection, took = stage.connections["customers"], list[float]()
     for _ in range(INSERTS):
@@ -125,6 +158,17 @@ def csv_of(people: Sequence[dict[str, Any]]) -> bytes:
     writer = csv.writer(target)
     writer.writerow(_HEADER)
     writer.writerows(_cells(person) for person in people)
+    return target.getvalue().encode()
+
+
+def wide_csv_of(people: Sequence[dict[str, Any]]) -> bytes:
+    """The same with twenty columns, some of them empty, as files are."""
+    target = io.StringIO(newline="")
+    writer = csv.writer(target)
+    writer.writerow((*_HEADER, *_WIDE, *_EMPTY))
+    for person in people:
+        given = person | {"province": (person.get("address") or {}).get("province")}
+        writer.writerow((*_cells(person), *(given.get(name) for name in _WIDE.values()), *("" for _ in _EMPTY)))
     return target.getvalue().encode()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from services.customers.commands.classification import add_item, lock_tree
 from services.customers.commands.import_chunk import Chunk
-from services.customers.commands.publishing import AuditRow, tell
 from services.customers.domain.classification import ItemKind
+from shared.contracts.events import StateEvent
 from shared.contracts.imports import ConfirmedRow
 from shared.database import Session, run
 from shared.errors import RapportError
@@ -24,11 +24,11 @@ WHERE kind = $1 AND state = 'active' AND name_folded = ANY($2::text[]) ORDER BY 
 """
 
 
-async def create_options(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
-    """Make `chunk.options` know every new option of these rows that may be had; answers the audit entries."""
+async def create_options(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[StateEvent[Any]]:
+    """Make `chunk.options` know every new option of these rows that may be had; answers what is to be told."""
     if not chunk.actor.may(SETTINGS):
         return []
-    told: list[Any] = []
+    told: list[StateEvent[Any]] = []
     for field, kind in _KINDS.items():  # one order for all chunks: no deadlocks
         named: dict[str, tuple[str, int]] = {}
         for row in rows:
@@ -50,4 +50,4 @@ async def create_options(session: Session, chunk: Chunk, rows: Sequence[Confirme
                 chunk.created_options[row] = (*chunk.created_options.get(row, ()), item.id)
             chunk.options[field, folded] = found[folded]
     await session.flush()
-    return tell(session, told, after=chunk.envelope, actor=chunk.actor)
+    return told

@@ -82,19 +82,23 @@ async def undo_import_rows(session: Session, envelope: Envelope[ImportUndoReques
     assert event is not None
     stored = (await run(session, _ROWS, event.import_id, list(event.rows))).all()
     done = {row.row: UndoneRow.parse(row.undone.encode()) for row in stored if row.undone is not None}
+    told: list[Any] = []
     waiting = [row for row in stored if row.undone is None and row.outcome in ("created", "updated")]
     if waiting:
-        news = await _undo(session, event, waiting, envelope)
+        news = await _undo(session, event, waiting, told)
         await run(session, _KEEP, event.import_id, [one.row for one in news], [one.model_dump_json() for one in news])
         done |= {one.row: one for one in news}
     rows = tuple(
         done.get(number) or UndoneRow(row=number, outcome="undo_failed", reason="not_found") for number in event.rows
     )
-    outbox.add(session, ImportUndoApplied(import_id=event.import_id, chunk=event.chunk, rows=rows), envelope.origin())
+    answer = ImportUndoApplied(import_id=event.import_id, chunk=event.chunk, rows=rows)
+    outbox.add(session, answer, envelope.origin())  # before the customers themselves: somebody watches these rows
+    actor = Actor(event.actor.kind, event.actor.id)
+    await write_entries(session, tell(session, told, after=envelope, actor=actor))
 
 
 async def _undo(
-    session: Session, event: ImportUndoRequested, stored: Sequence[Any], envelope: Envelope[Any]
+    session: Session, event: ImportUndoRequested, stored: Sequence[Any], told: list[Any]
 ) -> list[UndoneRow]:
     customers = await lock_held(session, {row.customer_id for row in stored if row.customer_id is not None})
     decode = msgspec.json.decode
@@ -115,13 +119,10 @@ async def _undo(
     except RapportError as refusal:
         return [row.failed(refusal.code) for row in rows]
     at, cause = await clock(session), Cause(kind="import", id=str(event.import_id))
-    told: list[Any] = []
     created, updated = [row for row in rows if row.created], [row for row in rows if not row.created]
     outcomes = await _delete_created(session, created, at, cause, told)
     outcomes += await _restore_updated(session, updated, actor, at, cause, told)
     await update_customers(session, customers.values())
-    entries = tell(session, told, after=envelope, actor=actor)
-    await write_entries(session, entries)
     return outcomes
 
 

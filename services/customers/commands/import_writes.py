@@ -13,7 +13,6 @@ import msgspec
 from services.customers.commands.choices import Choices, find_choices
 from services.customers.commands.hand_overs import lock_held
 from services.customers.commands.import_chunk import Chunk, Refused, checked_values
-from services.customers.commands.publishing import AuditRow, tell
 from services.customers.commands.registers import (
     claim_codes,
     claim_phones,
@@ -35,8 +34,8 @@ from shared.errors import RapportError
 Checked = list[tuple[ConfirmedRow, dict[str, Any]]]
 
 
-async def create_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
-    """Create a customer for each row; answers the audit entries."""
+async def create_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[CustomerEvent]:
+    """Create a customer for each row; answers what is to be told."""
     checked = _check(chunk, rows, NewCustomer)
     choices = await find_choices(session, chunk.actor, (values for _, values in checked))
     ready: list[tuple[ConfirmedRow, Draft]] = []
@@ -47,7 +46,7 @@ async def create_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRo
         except RapportError as error:
             chunk.refuse(row, Refused.by(error))
     ready = await _claim(session, chunk, ready)
-    events = []
+    events: list[CustomerEvent] = []
     for row, customer in ready:
         creator = chunk.actor.employee_id if row.employee_id is None else None
         customer.hand_over_at_creation(row.employee_id, creator, (), chunk.at, chunk.cause)
@@ -55,11 +54,11 @@ async def create_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRo
         chunk.succeed(row, "created", customer)
     if ready:
         await insert_customers(session, [customer for _, customer in ready])
-    return tell(session, events, after=chunk.envelope, actor=chunk.actor)
+    return events
 
 
-async def update_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
-    """Overwrite the customers that rows mean; answers the audit entries."""
+async def update_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[CustomerEvent]:
+    """Overwrite the customers that rows mean; answers what is to be told."""
     customers = await lock_held(session, {row.customer_id for row in rows if row.customer_id is not None})
     checked = _check(chunk, rows, CustomerChange)
     choices = await find_choices(session, chunk.actor, (values for _, values in checked))
@@ -86,7 +85,7 @@ async def update_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRo
         chunk.succeed(row, "updated" if events else "unchanged", customer)
     await release_all_phones(session, {c.id: c.phones for _, c, values in ready if "phones" in values})
     await update_customers(session, customers.values())
-    return tell(session, told, after=chunk.envelope, actor=chunk.actor)
+    return told
 
 
 def _check(chunk: Chunk, rows: Sequence[ConfirmedRow], model: type[CustomerValues]) -> Checked:

@@ -6,17 +6,18 @@ conflict and nothing of it is written. What was written over is kept beside the 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from services.customers.commands.employees import active_employees
 from services.customers.commands.import_chunk import Chunk, Refused
 from services.customers.commands.import_options import create_options
 from services.customers.commands.import_writes import create_rows, update_rows
-from services.customers.commands.publishing import AuditRow, write_entries
+from services.customers.commands.publishing import tell, write_entries
 from services.customers.commands.revealing import open_reveals
 from services.customers.commands.sector_rows import write_sector_rows
 from shared import outbox
 from shared.access import actor_of
-from shared.contracts.events import Cause
+from shared.contracts.events import Cause, StateEvent
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportKind, ImportRowsApplied, ImportRowsConfirmed
 from shared.database import Session, clock, run, settings_of
 from shared.envelope import Envelope
@@ -37,36 +38,38 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
     assert event is not None
     known = await _known(session, event)
     rows = [row for row in event.rows if row.row not in known]
-    if rows:
-        chunk = await _apply(session, envelope, event, rows)
-        await _keep(session, chunk, rows)
-        known |= chunk.outcomes
+    chunk = await _begin(session, envelope, event)
+    told = await _apply(session, chunk, rows) if rows else []
+    known |= chunk.outcomes
     applied = tuple(known[row.row] for row in event.rows)
     answer = ImportRowsApplied(import_id=event.import_id, chunk=event.chunk, rows=applied)
-    outbox.add(session, answer, envelope.origin())
+    outbox.add(session, answer, envelope.origin())  # before the customers themselves: somebody watches these rows
+    if rows:
+        await session.flush()
+        await write_entries(session, tell(session, told, after=envelope, actor=chunk.actor))
+        await chunk.reveals.keep(session, chunk.cause)
+        await _keep(session, chunk, rows)
 
 
-async def _apply(
-    session: Session, envelope: Envelope[ImportRowsConfirmed], event: ImportRowsConfirmed, rows: Sequence[ConfirmedRow]
-) -> Chunk:
+async def _begin(session: Session, envelope: Envelope[ImportRowsConfirmed], event: ImportRowsConfirmed) -> Chunk:
     cause = Cause(kind="contact_sync" if event.kind == "contacts" else "import", id=str(event.import_id))
     unknown = Actor(event.actor.kind, event.actor.id)
-    chunk = Chunk(envelope, event, unknown, await clock(session), cause)
+    return Chunk(envelope, event, unknown, await clock(session), cause)
+
+
+async def _apply(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[StateEvent[Any]]:
+    """Write the rows that may be written; answers what is to be told of them."""
+    event = chunk.event
     try:
         chunk.actor = await actor_of(session, event.actor)
         _require_permission(chunk.actor, event.kind, rows)
     except RapportError as refusal:
         for row in rows:
             chunk.refuse(row, Refused(refusal.code))
-        return chunk
+        return []
     if event.kind == "sectors":
-        entries = await write_sector_rows(session, chunk, rows)
-    else:
-        entries = await _write_customers(session, chunk, rows)
-    await session.flush()
-    await write_entries(session, entries)
-    await chunk.reveals.keep(session, cause)
-    return chunk
+        return await write_sector_rows(session, chunk, rows)
+    return await _write_customers(session, chunk, rows)
 
 
 def _require_permission(actor: Actor, kind: ImportKind, rows: Sequence[ConfirmedRow]) -> None:
@@ -77,12 +80,12 @@ def _require_permission(actor: Actor, kind: ImportKind, rows: Sequence[Confirmed
         actor.require(IMPORT)
 
 
-async def _write_customers(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
+async def _write_customers(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[StateEvent[Any]]:
     chunk.reveals = await open_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
     chunk.active = await active_employees(session, {row.employee_id for row in rows if row.employee_id is not None})
-    entries = await create_options(session, chunk, rows)
-    entries += await create_rows(session, chunk, [row for row in rows if row.action == "create"])
-    return entries + await update_rows(session, chunk, [row for row in rows if row.action == "update"])
+    told = await create_options(session, chunk, rows)
+    told += await create_rows(session, chunk, [row for row in rows if row.action == "create"])
+    return told + await update_rows(session, chunk, [row for row in rows if row.action == "update"])
 
 
 async def _known(session: Session, event: ImportRowsConfirmed) -> dict[int, AppliedRow]:

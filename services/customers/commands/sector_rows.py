@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from services.customers.commands.classification import add_item, edit_item, lock_tree
 from services.customers.commands.import_chunk import Chunk, Refused
-from services.customers.commands.publishing import AuditRow, tell
 from services.customers.domain.classification import ClassificationItem
 from services.customers.domain.trees import Tree
+from shared.contracts.events import StateEvent
 from shared.contracts.imports import AppliedRow, ConfirmedRow, RowOutcome
 from shared.database import Session
 from shared.errors import RapportError
@@ -34,8 +34,8 @@ class SectorValues(RequestModel):
         return self.model_dump(include=self.model_fields_set)
 
 
-async def write_sector_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[AuditRow]:
-    """Create and overwrite sectors; answers the audit entries of what was written."""
+async def write_sector_rows(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[StateEvent[Any]]:
+    """Create and overwrite sectors; answers what is to be told."""
     tree = await lock_tree(session, "sector")
     known = await _known(session, rows)
     events: list[Any] = []
@@ -53,7 +53,7 @@ async def write_sector_rows(session: Session, chunk: Chunk, rows: Sequence[Confi
             _refuse(chunk, refused)
             break
         pending = [row for row, _ in refused]
-    return tell(session, events, after=chunk.envelope, actor=chunk.actor)
+    return events
 
 
 def _write(
