@@ -19,15 +19,23 @@ SETTINGS_PREFIXES = ("RAPPORT_", "DATABASE_", "KAFKA_", "OTEL_")
 
 
 class ServiceProcess:
-    """One service with all its parts in one process. Its log is `<directory>/<name>.log`.
+    """One service, with all its parts in one process or one part only. Its log is `<directory>/<name>.log`.
 
     It ends with the calling process, however that ends, unless `outlives_caller`.
     """
 
     def __init__(
-        self, name: str, port: int, environment: Mapping[str, str], directory: Path, *, outlives_caller: bool = True
+        self,
+        name: str,
+        port: int,
+        environment: Mapping[str, str],
+        directory: Path,
+        *,
+        outlives_caller: bool = True,
+        part: str = "all",
     ) -> None:
         self.name = name
+        self._part = part
         self.port = port
         self.log = directory / f"{name}.log"
         self._environment = _only_its_own(name, environment)
@@ -39,7 +47,7 @@ class ServiceProcess:
         """Start the service, or start it anew when its code or settings are no longer the same."""
         self._process.start(
             Command(
-                [sys.executable, "-m", f"services.{self.name}", "all"],
+                [sys.executable, "-m", f"services.{self.name}", self._part],
                 log=self.log,
                 environment=self._environment,
                 directory=PROJECT,

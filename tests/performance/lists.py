@@ -9,6 +9,8 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
+import asyncpg
+
 from deploy.demo.generate import SEED
 from tests.performance.client import Connection, load, request
 from tests.performance.report import Bar, Figure
@@ -47,7 +49,7 @@ class Words(NamedTuple):
 
 async def filtered_lists(stage: Stage, seconds: float = SECONDS) -> list[Figure]:
     """A list filtered by a common word and a manager, 8 clients, against an empty route of this run."""
-    words = await find_words(stage)
+    words = await find_words(stage.connections["customers"])
     asked = cycle(_list_requests(stage, words))
     token = stage.keys.administrator_token()
     empty = await empty_route(stage.keys.jwks_url, token, CLIENTS, seconds / 2)
@@ -69,7 +71,7 @@ async def filtered_lists(stage: Stage, seconds: float = SECONDS) -> list[Figure]
 
 async def text_searches(stage: Stage) -> list[Figure]:
     """Every kind of words for every reach, at rest: the median of twenty each, the slowest judged."""
-    words = await find_words(stage)
+    words = await find_words(stage.connections["customers"])
     port = stage.port("customers")
     connection = await Connection.open(port)
     medians: dict[str, float] = {}
@@ -77,7 +79,7 @@ async def text_searches(stage: Stage) -> list[Figure]:
         for who, token in _searchers(stage).items():
             for kind, text in words._asdict().items():
                 wire = request("GET", f"/customers?{urlencode({'q': text, 'limit': 50})}", token)
-                medians[f"{kind} for {who}"] = median([await _timed(connection, wire) for _ in range(SEARCHES)])
+                medians[f"{kind} for {who}"] = median([await timed(connection, wire) for _ in range(SEARCHES)])
     finally:
         connection.close()
     slowest = max(medians, key=lambda name: medians[name])
@@ -87,9 +89,8 @@ async def text_searches(stage: Stage) -> list[Figure]:
     return [Figure("2 slowest text search", measured, medians[slowest], SLOWEST_SEARCH, yardstick, notes=notes)]
 
 
-async def find_words(stage: Stage) -> Words:
+async def find_words(connection: asyncpg.Connection) -> Words:
     """The commonest word, pairs of common words often and seldom together, and a word that few have."""
-    connection = stage.connections["customers"]
     found = await connection.fetch(_WORDS)
     common = [row["word"] for row in found[:COMMON_WORDS]]
     pairs = [f"{common[0]} {other}" for other in common[1:]] + [f"{common[1]} {other}" for other in common[2:]]
@@ -131,7 +132,8 @@ def _askers(stage: Stage) -> Iterator[tuple[UUID, str]]:
         yield seller_id, administrator
 
 
-async def _timed(connection: Connection, wire: bytes) -> float:
+async def timed(connection: Connection, wire: bytes) -> float:
+    """The milliseconds of one request."""
     started = time.perf_counter()
     answer = await connection.ask(wire)
     assert answer.status == 200, answer

@@ -63,8 +63,8 @@ class Stage:
         """CPU used so far. A server that was given, or runs in a container, counts as nothing."""
         return Usage(
             services=sum(cpu_seconds(service.pid) for service in self.rapport.services.values()),
-            database=cpu_seconds(_recorded_pid(self.directory / "postgres" / "postgres.process")),
-            broker=cpu_seconds(_recorded_pid(self.directory / "kafka" / "kafka.process")),
+            database=cpu_seconds(recorded_pid(self.directory / "postgres" / "postgres.process")),
+            broker=cpu_seconds(recorded_pid(self.directory / "kafka" / "kafka.process")),
             bench=cpu_seconds(os.getpid()),
         )
 
@@ -117,7 +117,7 @@ def _as_superuser(admin_url: str, url: str) -> str:
     return urlunsplit(urlsplit(admin_url)._replace(path=urlsplit(url).path))
 
 
-def _recorded_pid(record: Path) -> int | None:
+def recorded_pid(record: Path) -> int | None:
     """The process id that the launcher has noted."""
     if not record.exists():
         return None

@@ -80,7 +80,7 @@ async def empty_route(jwks_url: str, token: str, clients: int, seconds: float) -
         env={"PATH": os.environ["PATH"]},
     )
     try:
-        await _until_open(port)
+        await until_open(port)
         asked = repeat(request("GET", "/nothing", token))
         await load(port, asked, clients, seconds / REPETITIONS)  # Warm.
         return await load(port, asked, clients, seconds)
@@ -99,7 +99,8 @@ def _rows(number: int) -> Sequence[list[object]]:
     return [uuid4() for _ in range(number)], [uuid4() for _ in range(number)], ["call answered"] * number
 
 
-async def _until_open(port: int) -> None:
+async def until_open(port: int) -> None:
+    """Wait until something listens on a port of this machine. Raises AssertionError when it never does."""
     deadline = time.monotonic() + ROUTE_START_SECONDS
     while True:
         try:
