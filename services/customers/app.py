@@ -8,6 +8,7 @@ from services.customers.api.employees import employees
 from services.customers.api.erasures import erasures
 from services.customers.api.exports import exports
 from services.customers.api.groups import groups
+from services.customers.api.item_trails import item_trails
 from services.customers.api.relationships import relationships
 from services.customers.api.search import search
 from services.customers.api.sectors import sectors
@@ -39,6 +40,7 @@ SERVICE = Service(
         erasures,
         exports,
         groups,
+        item_trails,
         relationships,
         sectors,
         selections,

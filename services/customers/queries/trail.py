@@ -1,12 +1,13 @@
-"""Who did what to a customer, and who can see it: the audit trail and the reasons of sight (A5, A7)."""
+"""Who did what to a customer, an employee or a value, and who can see it: the audit trail and reasons (A5, A7)."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
+from services.customers.domain.classification import ItemKind
 from shared.access import MAX_SUPERIOR_DEPTH, may_see
 from shared.database import Session, run
 from shared.errors import NotFound
-from shared.identity import Actor
+from shared.identity import SETTINGS, Actor
 
 _ENTRY = """
 json_build_object('at', instant(at), 'actor', json_build_object('kind', actor_kind, 'id', actor_id),
@@ -27,7 +28,7 @@ SELECT id, name, depth FROM above WHERE active
 async def read_audit(
     session: Session, subject: str, subject_id: UUID, limit: int, before: int | None
 ) -> tuple[str, int | None]:
-    """Entries of a customer or an employee (`subject` names the column), newest first, as JSON text.
+    """Entries of a customer, an employee or a value (`subject` names the column), newest first, as JSON text.
 
     Answers the id to continue before, too, where another page may follow.
     """
@@ -43,6 +44,28 @@ async def read_audit(
     )
     items, places, last = found.one()
     return items, last if places is not None and places > limit else None
+
+
+async def read_item_audit(
+    session: Session,
+    actor: Actor,
+    kind: ItemKind | Literal["relationship"],
+    item_id: UUID,
+    limit: int,
+    before: int | None,
+) -> tuple[str, int | None]:
+    """As `read_audit`, of a group, sector, source or relationship. Raises NotFound, Forbidden (R1)."""
+    found = await run(
+        session,
+        "SELECT FROM classification_item WHERE kind = $1 AND id = $2"
+        " UNION ALL SELECT FROM relationship WHERE $1 = 'relationship' AND id = $2",
+        kind,
+        item_id,
+    )
+    if not found.all():
+        raise NotFound
+    actor.require(SETTINGS)
+    return await read_audit(session, "item_id", item_id, limit, before)
 
 
 async def explain_access(session: Session, actor: Actor, customer_id: UUID, employee_id: UUID) -> dict[str, Any]:
