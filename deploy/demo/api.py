@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -19,6 +19,7 @@ WAIT_SECONDS = 60
 POLL_SECONDS = 0.05
 TIMEOUT_SECONDS = 60
 PAGE = 200
+CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 T = TypeVar("T")
@@ -26,11 +27,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place:
-    """A running system: its gateway, its broker, and the development key that signs tokens for it."""
+    """A running system: its gateway, its broker, the development key that signs tokens for it, and what jobs need."""
 
     gateway: str
     bootstrap_servers: str
     keys: DevelopmentKeys
+    environment: Mapping[str, str]
 
 
 class Refused(RuntimeError):
@@ -72,15 +74,19 @@ class Person:
         """PUT JSON."""
         return self._send("PUT", path, body)
 
-    def upload(self, path: str, file_name: str, content: bytes, **fields: str) -> Any:
-        """POST a workbook with fields beside it, as a form."""
+    def patch(self, path: str, body: Any) -> Any:
+        """PATCH JSON."""
+        return self._send("PATCH", path, body)
+
+    def upload(self, path: str, file_name: str, content: bytes, kind_of_file: str = XLSX, **fields: str) -> Any:
+        """POST a file with fields beside it, as a form."""
         boundary = uuid4().hex
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
             for name, value in fields.items()
         ]
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file_name}"\r\n'
-        parts += [f"{head}Content-Type: {XLSX}\r\n\r\n".encode(), content, f"\r\n--{boundary}--\r\n".encode()]
+        parts += [f"{head}Content-Type: {kind_of_file}\r\n\r\n".encode(), content, f"\r\n--{boundary}--\r\n".encode()]
         answer = self._call("POST", path, b"".join(parts), f"multipart/form-data; boundary={boundary}")
         return json.loads(answer)
 
