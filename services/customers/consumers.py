@@ -9,9 +9,10 @@ from services.customers.commands.import_undo import undo_import_rows
 from services.customers.commands.imports import apply_import_rows
 from services.customers.commands.projections import apply_summaries, confirm_erasures, keep_campaigns
 from services.customers.commands.purchases import keep_documents
+from services.customers.commands.revealing import keep_reveals_of_import
 from shared.contracts.campaigns import CAMPAIGNS, OPPORTUNITIES, CampaignChanged, OpportunityEvent
 from shared.contracts.documents import DOCUMENTS, DocumentChanged
-from shared.contracts.imports import IMPORTS, ImportUndoRequested
+from shared.contracts.imports import IMPORTS, ImportPhonesRevealed, ImportUndoRequested
 from shared.contracts.interactions import SUMMARIES, InteractionSummaryChanged
 from shared.contracts.work import AUTOMATION_ACTIONS, ERASURES, AutomationActionDecided, ErasureCompleted
 from shared.database import Session
@@ -46,10 +47,15 @@ async def on_documents(session: Session, events: Sequence[Envelope[DocumentChang
 
 @consumes(IMPORTS, most_records=1)
 async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
-    """Write confirmed rows (M9), take them back (M10): a chunk is a transaction, so that each is answered at once."""
+    """Write confirmed rows (M9), take them back (M10), keep what previews told of hidden customers (R3).
+
+    A chunk is a transaction, so that each is answered at once.
+    """
     for event in events:
         if isinstance(event.event, ImportUndoRequested):
             await undo_import_rows(session, event)
+        elif isinstance(event.event, ImportPhonesRevealed):
+            await keep_reveals_of_import(session, event.event)
         else:
             await apply_import_rows(session, event)
 

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from services.customers.commands.long_work import forget_long_work
-from services.customers.commands.revealing import forget_reveals
 from shared.database import Database
+from shared.revealing import forget_reveals
 from shared.service import purge
 from shared.settings import Settings
 

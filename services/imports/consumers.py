@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
-from services.imports.commands.erasures import forget_customers
+from services.imports.commands.erasures import forget_customers, forget_told_numbers
 from services.imports.commands.results import apply_results, apply_undo_results
 from shared.contracts.classification import CLASSIFICATION
 from shared.contracts.customers import CUSTOMERS, CustomerErased
@@ -17,8 +17,10 @@ from shared.messaging import consumes
 
 @consumes(CUSTOMERS)
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
-    await copy_customers(session, envelopes)
     erased = [envelope.event for envelope in envelopes if isinstance(envelope.event, CustomerErased)]
+    if erased:
+        await forget_told_numbers(session, erased)
+    await copy_customers(session, envelopes)
     if erased:
         await forget_customers(session, erased)
 

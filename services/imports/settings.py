@@ -22,6 +22,7 @@ class ImportsSettings(Settings):
     import_unconfirmed_days: Positive = 7
     import_content_days: Positive = 30
     import_undo_days: Positive = 7
+    reveal_batch_per_hour: Positive = 5_000
 
     import_work_at_once: Positive = 2
     import_work_poll_seconds: Seconds = 1

@@ -17,7 +17,7 @@ IMPORTS = Topic(
     partitions=6,
     producers=("imports",),
     consumers=("customers",),
-    description="Rows that a user confirmed, and undo requests, for `customers` to apply.",
+    description="Rows that a user confirmed, and undo requests, for `customers` to apply; what previews told.",
 )
 IMPORT_RESULTS = Topic(
     name="crm.import-results",
@@ -112,6 +112,20 @@ class ImportRowsApplied(_OfImport, topic=IMPORT_RESULTS, type="crm.import_rows.a
 
     chunk: int
     rows: tuple[AppliedRow, ...]
+
+
+class RevealedPhone(Published):
+    """A hidden customer's number that an uploader was told is taken; null once the customer is erased."""
+
+    customer_id: UUID
+    phone: str | None
+
+
+class ImportPhonesRevealed(_OfImport, topic=IMPORTS, type="crm.import_phones.revealed.v1"):
+    """A preview said of numbers that they are taken by customers the uploader does not see (R3)."""
+
+    actor: ActorReference
+    rows: tuple[RevealedPhone, ...]
 
 
 class ImportUndoRequested(_OfImport, topic=IMPORTS, type="crm.import_undo.requested.v1"):

@@ -6,9 +6,10 @@ from typing import Literal
 from uuid import UUID
 
 from services.customers.commands.customers import by_hand
-from services.customers.commands.revealing import open_reveals, visible_owners
+from services.customers.commands.revealing import keep_reveals, visible_owners
 from shared.database import Session, run
 from shared.identity import Actor
+from shared.revealing import open_reveals
 
 State = Literal["free", "taken", "invalid"]
 
@@ -41,7 +42,7 @@ async def check_phones(session: Session, actor: Actor, phones: Sequence[str], li
         if phone in owners:
             used_up |= not reveals.tell(phone, owners[phone])
         answers[phone] = Checked("taken" if phone in owners else "free")
-    await reveals.keep(session, by_hand(session))
+    await keep_reveals(session, reveals, by_hand(session))
     return None if used_up else answers
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 from pydantic import ValidationError
 
-from services.customers.commands.revealing import Reveals
 from services.customers.domain.creation import Draft
 from services.customers.domain.record import Held
 from services.customers.domain.values import CustomerValues
@@ -22,7 +21,8 @@ from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportRowsConfirm
 from shared.envelope import Envelope
 from shared.errors import RapportError
 from shared.folding import fold
-from shared.identity import SETTINGS, SYSTEM, Actor
+from shared.identity import SETTINGS, Actor
+from shared.reveals import Reveals, no_limit
 
 
 class Refused(Exception):
@@ -47,7 +47,7 @@ class Chunk:
     actor: Actor
     at: datetime
     cause: Cause
-    reveals: Reveals = field(default_factory=lambda: Reveals(SYSTEM, "batch", 0, set()))
+    reveals: Reveals = field(default_factory=no_limit)
     active: set[UUID] = field(default_factory=set)
     outcomes: dict[int, AppliedRow] = field(default_factory=dict)
     overwritten: dict[int, tuple[str, str]] = field(default_factory=dict)

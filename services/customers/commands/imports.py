@@ -13,7 +13,7 @@ from services.customers.commands.import_chunk import Chunk, Refused
 from services.customers.commands.import_options import create_options
 from services.customers.commands.import_writes import create_rows, update_rows
 from services.customers.commands.publishing import tell, write_entries
-from services.customers.commands.revealing import open_reveals
+from services.customers.commands.revealing import keep_reveals
 from services.customers.commands.sector_rows import write_sector_rows
 from shared import outbox
 from shared.access import actor_of
@@ -23,6 +23,7 @@ from shared.database import Session, clock, run, settings_of
 from shared.envelope import Envelope
 from shared.errors import RapportError
 from shared.identity import IMPORT, SETTINGS, Actor
+from shared.revealing import open_reveals
 
 _KEEP = """
 INSERT INTO import_row (import_id, row, chunk, customer_id, action, old, new, version_after, result)
@@ -47,7 +48,7 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
     if rows:
         await session.flush()
         await write_entries(session, tell(session, told, after=envelope, actor=chunk.actor))
-        await chunk.reveals.keep(session, chunk.cause)
+        await keep_reveals(session, chunk.reveals, chunk.cause)
         await _keep(session, chunk, rows)
 
 

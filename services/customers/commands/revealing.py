@@ -1,90 +1,43 @@
-"""Answers that tell somebody that a hidden customer has a phone: counted, limited, audited (R3).
+"""Telling somebody that a hidden customer has a number: within their hour, and in the customer's trail (R3).
 
-That a number is taken must be said, or two customers would share it; said without limit it would let
-anybody try out numbers. Each distinct number counts once an hour. Who has used up their hour gets no
-word about any number, free ones included: otherwise the refusal itself would tell.
+The counting is `shared/reveals.py`, kept by `revealing.py` beside it; here is who sees whom, and for
+whom a trail is kept.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable
 from uuid import UUID
 
 from services.customers.commands.publishing import reveal_entry, write_entries
 from services.customers.domain.errors import PhoneTaken
 from shared.access import may_see
 from shared.contracts.events import Cause
-from shared.database import Session, advisory_lock, run
+from shared.contracts.imports import ImportPhonesRevealed
+from shared.database import Session, run
 from shared.errors import RateLimited
 from shared.identity import Actor
-
-Way = Literal["single", "batch"]
-
-MINUTES = 60
-"""How long a revealing answer counts."""
-
-_LAST_HOUR = f"""
-SELECT phone FROM revealed_phone
-WHERE actor = $1 AND way = $2 AND revealed_at > clock_timestamp() - interval '{MINUTES} minutes'
-"""
-_KEEP = """
-INSERT INTO revealed_phone (actor, way, phone) SELECT $1, $2, phone FROM unnest($3::text[]) AS new(phone)
-ON CONFLICT (actor, way, phone) DO UPDATE SET revealed_at = excluded.revealed_at
-"""
+from shared.revealing import count_reveals, keep_told, open_reveals, told_lately
+from shared.reveals import Reveals
 
 
-@dataclass
-class Reveals:
-    """What one asker was told in the last hour, and may still be told, in one way of asking."""
-
-    actor: Actor
-    way: Way
-    limit: int
-    told: set[str]
-    new: dict[str, UUID] = field(default_factory=dict)
-
-    @property
-    def used_up(self) -> bool:
-        """Whether nothing new may be told."""
-        return len(self.told) >= self.limit
-
-    def tell(self, phone: str, customer_id: UUID) -> bool:
-        """Whether the asker may be told that a customer they cannot see has the phone; counts it."""
-        if phone in self.told:
-            return True
-        if self.used_up:
-            return False
-        self.told.add(phone)
-        self.new[phone] = customer_id
-        return True
-
-    def refusal(self, phones: Iterable[str], owners: Mapping[str, UUID], seen: Collection[UUID]) -> str | None:
-        """Why a row with these phones is not written: its code, or None (M3).
-
-        `owners` are the other customers who have phones, `seen` those of them that the actor sees.
-        """
-        taken = [phone for phone in phones if phone in owners]
-        if any(owners[phone] in seen for phone in taken):
-            return "phone_taken"
-        if taken:
-            return "phone_taken" if self.tell(taken[0], owners[taken[0]]) else "rate_limited"
-        unlimited = self.actor.sees_everything or not self.used_up
-        return None if unlimited or self.told.issuperset(phones) else "rate_limited"
-
-    async def keep(self, session: Session, cause: Cause) -> None:
-        """Remember what was told, and leave it in the trail of the customers it is about."""
-        if self.new:
-            await run(session, _KEEP, _name(self.actor), self.way, list(self.new))
-            entries = [reveal_entry(self.actor, customer_id, phone, cause) for phone, customer_id in self.new.items()]
-            await write_entries(session, entries)
-            self.new.clear()
+async def keep_reveals(session: Session, reveals: Reveals, cause: Cause) -> None:
+    """Remember what was told, and leave it in the trail of the customers it is about."""
+    news = await keep_told(session, reveals)
+    if news:
+        await write_entries(
+            session, [reveal_entry(reveals.actor, owner, phone, cause) for phone, owner in news.items()]
+        )
 
 
-async def open_reveals(session: Session, actor: Actor, way: Way, limit: int) -> Reveals:
-    """What the asker may still be told; until the transaction ends, nobody else tells them anything."""
-    await advisory_lock(session, f"revealing|{way}|{_name(actor)}")
-    told = await run(session, _LAST_HOUR, _name(actor), way)
-    return Reveals(actor, way, limit, set(told.scalars()))
+async def keep_reveals_of_import(session: Session, event: ImportPhonesRevealed) -> None:
+    """What a preview told counts here too, and stands in the trail of those who are still customers."""
+    actor, cause = Actor(event.actor.kind, event.actor.id), Cause(kind="import", id=str(event.import_id))
+    found = await run(
+        session, "SELECT id FROM customer WHERE id = ANY($1::uuid[])", [row.customer_id for row in event.rows]
+    )
+    there = set(found.scalars())
+    told = [(row.customer_id, row.phone) for row in event.rows if row.customer_id in there and row.phone is not None]
+    await count_reveals(session, actor, "batch", [phone for _, phone in told])
+    await write_entries(session, [reveal_entry(actor, customer_id, phone, cause) for customer_id, phone in told])
 
 
 async def require_unlimited(session: Session, actor: Actor, phones: Iterable[str], limit: int) -> None:
@@ -92,7 +45,7 @@ async def require_unlimited(session: Session, actor: Actor, phones: Iterable[str
     asked = set(phones)
     if not asked or actor.sees_everything:
         return
-    told = set((await run(session, _LAST_HOUR, _name(actor), "single")).scalars())
+    told = await told_lately(session, actor, "single")
     if len(told) >= limit and not asked <= told:
         raise RateLimited
 
@@ -104,7 +57,7 @@ async def require_reveals(session: Session, actor: Actor, taken: dict[str, UUID]
         reveals = await open_reveals(session, actor, "single", limit)
         if not all(reveals.tell(phone, owner) for phone, owner in taken.items() if owner in hidden):
             raise RateLimited
-        await reveals.keep(session, cause)
+        await keep_reveals(session, reveals, cause)
 
 
 async def phone_taken(session: Session, actor: Actor, taken: dict[str, UUID]) -> PhoneTaken:
@@ -125,14 +78,3 @@ async def visible_owners(session: Session, actor: Actor, customer_ids: Iterable[
         list(set(customer_ids)),
     )
     return {row.id for row in found if may_see(actor, row.manager_id, row.viewer_ids)}
-
-
-async def forget_reveals(session: Session) -> None:
-    """Forget what no longer counts."""
-    await run(
-        session, f"DELETE FROM revealed_phone WHERE revealed_at < clock_timestamp() - interval '{MINUTES} minutes'"
-    )
-
-
-def _name(actor: Actor) -> str:
-    return f"{actor.kind}/{actor.id}"

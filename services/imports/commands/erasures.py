@@ -34,6 +34,16 @@ ORDER BY id FOR UPDATE
 """
 
 
+async def forget_told_numbers(session: Session, erased: Sequence[CustomerErased]) -> None:
+    """Forget who was told of these customers' numbers; before their copy, which has the numbers, is emptied."""
+    await run(
+        session,
+        "DELETE FROM revealed_phone USING customer"
+        " WHERE customer.id = ANY($1::uuid[]) AND revealed_phone.phone = ANY(customer.phones)",
+        [event.state.id for event in erased],
+    )
+
+
 async def forget_customers(session: Session, erased: Sequence[CustomerErased]) -> None:
     """Empty everything this service holds of these customers and say so, in one transaction."""
     ids = [event.state.id for event in erased]

@@ -8,7 +8,7 @@ rows again, and those that share an id, code or phone with them, and no others.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +22,13 @@ from services.imports.domain.job import SECTORS, Import
 from services.imports.domain.preview import Judgement, Preview, customer_key, file_keys
 from services.imports.domain.sectors import SectorPreview
 from services.imports.queries.known import find_known, find_sectors
+from shared import outbox
+from shared.contracts.imports import ImportPhonesRevealed, RevealedPhone
 from shared.copies import array_text
-from shared.database import Session, run
+from shared.database import Session, run, settings_of
 from shared.identity import Actor
+from shared.revealing import keep_told, open_reveals
+from shared.reveals import Reveals, no_limit
 
 PORTION_ROWS = 2_000
 """Rows judged in one transaction: some megabytes, about half a second."""
@@ -81,10 +85,11 @@ SELECT (SELECT coalesce(jsonb_object_agg(outcome, n), '{}')::text FROM
 
 @dataclass(frozen=True)
 class Portion:
-    """Rows that were judged together, and what they claimed before and claim now."""
+    """Rows that were judged together, what they claimed before and claim now, and what they tell (R3)."""
 
     judgements: Sequence[Judgement]
     moved_keys: Sequence[str]
+    reveals: Reveals = field(default_factory=no_limit)
 
     @property
     def numbers(self) -> list[int]:
@@ -115,13 +120,14 @@ async def judge_portion(session: Session, job: Import, actor: Actor) -> Portion 
     numbers = [row.number for row in rows]
     earlier = await run(session, _EARLIER, job.id, numbers[-1], numbers, asked)
     first: dict[str, int] = {row.key: row.first for row in earlier}
-    preview = Preview(known, job.chosen, first)
+    reveals = await _open_reveals(session, actor, rows)
+    preview = Preview(known, job.chosen, first, reveals)
     judgements: list[Judgement] = []
     for start in range(0, len(rows), TURN_ROWS):
         judgements += [preview.judge(row) for row in rows[start : start + TURN_ROWS]]
         await asyncio.sleep(0)
     moved = {key for row, one in zip(waiting, judgements, strict=True) for key in set(row[3]) ^ set(one.keys)}
-    return Portion(judgements, sorted(moved))
+    return Portion(judgements, sorted(moved), reveals)
 
 
 async def _judge_sectors(session: Session, job: Import) -> Portion | None:
@@ -137,11 +143,16 @@ async def _judge_sectors(session: Session, job: Import) -> Portion | None:
 
 
 async def store_portion(session: Session, import_id: UUID, portion: Portion) -> None:
-    """Keep the judgements; rows further down that claim the same wait again."""
+    """Keep the judgements, and what they tell; rows further down that claim the same wait again."""
     rows = [_stored(judgement) for judgement in portion.judgements]
     await run(session, _STORE, import_id, *map(list, zip(*rows, strict=True)))
     if portion.moved_keys:
         await run(session, _TOUCH, import_id, portion.numbers[0], portion.numbers, list(portion.moved_keys))
+    told = await keep_told(session, portion.reveals)
+    if told:
+        rows_told = tuple(RevealedPhone(customer_id=owner, phone=phone) for phone, owner in told.items())
+        actor = portion.reveals.actor.reference()
+        outbox.add(session, ImportPhonesRevealed(import_id=import_id, actor=actor, rows=rows_told))
 
 
 async def count_preview(session: Session, job: Import) -> PreviewCounts:
@@ -150,6 +161,13 @@ async def count_preview(session: Session, job: Import) -> PreviewCounts:
     await run(session, _HEADINGS, job.id, job.mapping["header_row"])
     outcomes, changed = (await run(session, _COUNTS, job.id)).one()
     return PreviewCounts(msgspec.json.decode(outcomes), msgspec.json.decode(changed))
+
+
+async def _open_reveals(session: Session, actor: Actor, rows: Sequence[ReadRow]) -> Reveals:
+    """What may still be told of hidden customers' numbers: counted until the transaction ends (R3)."""
+    if actor.sees_everything or not any(row.given.get("phones") for row in rows):
+        return no_limit()
+    return await open_reveals(session, actor, "batch", settings_of(session).reveal_batch_per_hour)
 
 
 async def _read(waiting: Sequence[Any], columns: Sequence[Any]) -> list[ReadRow]:

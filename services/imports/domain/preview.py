@@ -22,6 +22,7 @@ from services.imports.domain.known import Known, KnownCustomer
 from services.imports.domain.options import ImportOptions
 from shared.contracts.classification import relationship_id
 from shared.fields import MAX_TEXT
+from shared.reveals import Reveals, no_limit
 
 Outcome = Literal["create", "update", "unchanged", "error"]
 
@@ -29,6 +30,9 @@ NEW = str(relationship_id("new"))
 DONT_FORGET = str(relationship_id("dont_forget"))
 
 _NOBODY: Mapping[str, Any] = {}
+
+_WHOEVER = frozenset({"not_found", "code_taken", "phone_taken", "rate_limited"})
+"""Problems of a match that must not say whom the row has met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,14 @@ class Preview:
     """Judges rows of one file, in the file's order.
 
     `earlier` says which row was the first to claim a key, for rows that are judged without those
-    before them.
+    before them. `reveals` counts what rows tell of customers whom the uploader does not see (R3).
     """
 
-    def __init__(self, known: Known, options: ImportOptions, earlier: Mapping[str, int] = _NOBODY) -> None:
+    def __init__(
+        self, known: Known, options: ImportOptions, earlier: Mapping[str, int] = _NOBODY, reveals: Reveals | None = None
+    ) -> None:
         self._known, self._options = known, options
+        self._reveals = reveals or no_limit()
         self._default_manager = str(options.employee_id) if options.employee_id else None
         self._first: dict[str, int] = dict(earlier)
 
@@ -76,7 +83,7 @@ class Preview:
             problem = self._refused(customer, row, keys)
         if problem is not None:
             problems.append(problem)
-            customer = None if problem.code in ("not_found", "code_taken", "phone_taken") else customer
+            customer = None if problem.code in _WHOEVER else customer
             return _failed(row, customer, problems)
         problems += self._taken_phones(row, customer)
         found = _Found(customer.record if customer is not None else _NOBODY)
@@ -124,7 +131,7 @@ class Preview:
             return None, None
         customer = next(iter(found.values()))
         if not self._options.match_by_phone or len(found) > 1 or not customer.changeable:
-            return None, Problem("phones", "phone_taken")
+            return None, next(self._taken_phones(row, None), None)
         return customer, None
 
     def _refused(self, customer: KnownCustomer, row: ReadRow, keys: dict[str, list[str]]) -> Problem | None:
@@ -141,11 +148,16 @@ class Preview:
         return None
 
     def _taken_phones(self, row: ReadRow, customer: KnownCustomer | None) -> Iterator[Problem]:
+        """`phone_taken`, or `rate_limited` where no more may be told this hour (M3, R3)."""
         phones = row.given.get("phones")
         if isinstance(phones, list):
-            owners = [owner for phone in phones if (owner := self._known.by_phone.get(phone))]
-            if any(customer is None or owner.id != customer.id for owner in owners):
-                yield Problem("phones", "phone_taken")
+            own = customer.phones if customer is not None else ()
+            found = {phone: owner for phone in phones if (owner := self._known.by_phone.get(phone))}
+            owners = {phone: owner.id for phone, owner in found.items() if phone not in own}
+            seen = {owner.id for owner in found.values() if owner.visible}
+            code = self._reveals.refusal([phone for phone in phones if phone not in own], owners, seen)
+            if code is not None:
+                yield Problem("phones", code)
 
     def _values(self, row: ReadRow, found: "_Found", problems: list[Problem]) -> None:
         """What differs from the customer's record, by the record's names (M5)."""

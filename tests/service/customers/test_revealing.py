@@ -8,7 +8,13 @@ import httpx
 import pytest
 
 from shared.contracts.events import ActorReference
-from shared.contracts.imports import ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed
+from shared.contracts.imports import (
+    ConfirmedRow,
+    ImportPhonesRevealed,
+    ImportRowsApplied,
+    ImportRowsConfirmed,
+    RevealedPhone,
+)
 from shared.identity import DELETE, IMPORT, VIEW_ALL
 from tests.service.customers.conftest import Team
 from tests.support.records import BEGINNING
@@ -156,3 +162,31 @@ async def test_rows_of_files_have_an_hour_of_their_own(few: Team) -> None:
     assert outcomes == ["created", *["phone_taken"] * 4, "rate_limited", "rate_limited", "phone_taken"]
     phones = await few.harness.sql("SELECT 1 FROM customer_phone WHERE phone = $1", number(801))
     assert phones == [], "a refused row keeps no number"
+
+
+async def test_what_a_preview_told_counts_with_what_rows_tell(few: Team) -> None:
+    """R3, A5: once each, in the trail of the customer; one that is gone, or erased meanwhile, is passed over."""
+    owners = {
+        row.phone: row.customer_id for row in await few.harness.sql("SELECT phone, customer_id FROM customer_phone")
+    }
+    actor = ActorReference(kind="user", id=str(few.ids["binh"]), permissions=(IMPORT,))
+    told = [RevealedPhone(customer_id=owners[number(index)], phone=number(index)) for index in range(4)]
+    told += [RevealedPhone(customer_id=uuid4(), phone=number(9)), RevealedPhone(customer_id=uuid4(), phone=None)]
+    event = ImportPhonesRevealed(import_id=uuid4(), actor=actor, rows=tuple(told))
+    await few.harness.deliver(event)
+    trail = (await few.dung.get(f"{CUSTOMERS}/{owners[number(0)]}/audit")).json()["items"]
+    assert trail[0]["changes"] == {"phone_revealed": {"old": None, "new": number(0)}}
+    assert trail[0]["actor"] == {"kind": "user", "id": str(few.ids["binh"])}
+    assert trail[0]["cause"] == {"kind": "import", "id": str(event.import_id)}
+    rows = [
+        ConfirmedRow(row=row, action="create", customer_id=None, code=None, values={"name": "Ai", "phones": [phone]})
+        for row, phone in enumerate((number(3), number(4), number(801)), start=2)
+    ]
+    await few.harness.deliver(
+        ImportRowsConfirmed(
+            import_id=event.import_id, kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING,
+            file_name="a.csv", options={}, rows=tuple(rows),
+        )
+    )  # fmt: skip
+    [applied] = await few.harness.told(ImportRowsApplied)
+    assert [row.errors[0].code for row in applied.rows] == ["phone_taken", "rate_limited", "rate_limited"]
