@@ -26,6 +26,7 @@ from shared.envelope import Origin
 from shared.errors import NotFound, VersionConflict
 from shared.idempotency import Answer, Attempt
 from shared.identity import Actor, TokenVerifier
+from shared.joint_writes import JointWrites
 from shared.problems import install, problem_of
 from shared.settings import Settings
 from shared.waiting import Waiting
@@ -48,12 +49,22 @@ class Wiring:
     cursors: Cursors
     verifier: TokenVerifier
     waiting: Waiting
+    joint_writes: JointWrites
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def reads(endpoint: F) -> F:
     """Mark a POST that writes nothing (a search, a preview): no transaction, no Idempotency-Key."""
     endpoint.reads_only = True  # pyright: ignore[reportFunctionMemberAccess]  # a mark on a function
+    return endpoint
+
+
+def joins(endpoint: F) -> F:
+    """Mark a POST that finds its transaction itself, perhaps a joint one: `OwnSessionDep` is None.
+
+    With an Idempotency-Key it has a transaction of its own, in which the answer is kept.
+    """
+    endpoint.joins = True  # pyright: ignore[reportFunctionMemberAccess]  # a mark on a function
     return endpoint
 
 
@@ -82,6 +93,7 @@ class TransactionRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         reads_only = getattr(self.endpoint, "reads_only", False)
+        joins = getattr(self.endpoint, "joins", False)
 
         async def run(raw: Request) -> Response:
             request = StrictRequest(raw.scope, raw.receive)
@@ -101,6 +113,11 @@ class TransactionRoute(APIRoute):
                     async with wiring.database.reading() as session:
                         await _identify(request, session)
                         return await handle(request)
+                if joins and "idempotency-key" not in request.headers:
+                    async with wiring.database.reading() as session:
+                        await _identify(request, session)
+                    request.state.session = None  # its connection is somebody else's from here on
+                    return await handle(request)
                 async with wiring.database.transaction() as session:
                     await _identify(request, session)
                     return await _once(request, session, handle)
@@ -139,8 +156,16 @@ def _session(request: Request) -> Session:
     return request.state.session
 
 
+def _own_session(request: Request) -> Session | None:
+    return request.state.session
+
+
 def _actor(request: Request) -> Actor:
     return request.state.actor
+
+
+def _origin(request: Request) -> Origin:
+    return request.state.origin
 
 
 def _wiring(request: Request) -> Wiring:
@@ -171,13 +196,17 @@ async def _if_match(
 
 
 SessionDep = Annotated[Session, _depends(_session)]
+OwnSessionDep = Annotated[Session | None, _depends(_own_session)]
 ActorDep = Annotated[Actor, _depends(_actor)]
+OriginDep = Annotated[Origin, _depends(_origin)]
 WiringDep = Annotated[Wiring, _depends(_wiring)]
 IfMatch = Annotated[int | None, Depends(_if_match)]
 
 _SOURCES: dict[Any, Callable[[Request], Any]] = {
     SessionDep: _session,
+    OwnSessionDep: _own_session,
     ActorDep: _actor,
+    OriginDep: _origin,
     WiringDep: _wiring,
 }
 
@@ -210,7 +239,7 @@ async def _identify(request: Request, session: Session) -> None:
     actor = await load_actor(session, request.state.identity)
     origin = Origin(actor=actor, correlation_id=telemetry.trace_id(), traceparent=telemetry.traceparent())
     outbox.open_box(session, request.app.state.wiring.settings.service, origin)
-    request.state.session, request.state.actor = session, actor
+    request.state.session, request.state.actor, request.state.origin = session, actor, origin
 
 
 async def _once(

@@ -23,6 +23,7 @@ from shared.database import Database, Session, run, run_counting
 from shared.health import health_router
 from shared.http import Wiring, create_app
 from shared.identity import TokenVerifier, keys_at
+from shared.joint_writes import JointWrites
 from shared.messaging import Consumers, Subscription
 from shared.migrations import newest_revision
 from shared.relay import Relay
@@ -77,6 +78,7 @@ class Service:
             cursors=Cursors(settings.cursor_key.get_secret_value()),
             verifier=verifier,
             waiting=Waiting(settings.wait_for_seconds, settings.wait_for_max_waiting),
+            joint_writes=JointWrites(database),
         )
 
     def http(self, settings: Settings, database: Database) -> FastAPI:

@@ -7,11 +7,18 @@ import msgspec
 from fastapi import Response
 from pydantic import Field, ValidationError, WithJsonSchema
 
-from services.interactions.commands.reports import report_facts
+from services.interactions.commands.reports import (
+    FactOutcome,
+    Report,
+    checked_report,
+    record_report,
+    record_reports,
+)
 from shared.contracts.interactions import Direction, Fact, FactKind
+from shared.database import Session
 from shared.errors import Invalid
 from shared.fields import BulkResult, ItemResult, Items, Moment, RequestModel
-from shared.http import ActorDep, SessionDep, router
+from shared.http import ActorDep, OriginDep, OwnSessionDep, Wiring, WiringDep, joins, router
 
 MAX_SOURCE_ID = 200
 MAX_LINK = 2_000
@@ -39,9 +46,13 @@ class FactsRequest(RequestModel):
 
 
 @routes.post("/interactions/facts", response_model=BulkResult[ItemResult])
-async def post_facts(request: FactsRequest, session: SessionDep, actor: ActorDep) -> Response:
+@joins
+async def post_facts(
+    request: FactsRequest, session: OwnSessionDep, actor: ActorDep, origin: OriginDep, wiring: WiringDep
+) -> Response:
     """Report facts. `created` began a ledger row, `updated` added to it, `unchanged` was known already."""
-    outcomes = await report_facts(session, actor, [_item(item) for item in request.items])
+    report = checked_report(actor, origin, [_item(item) for item in request.items])
+    outcomes = await _recorded(report, session, wiring)
     items = [
         {
             "index": index,
@@ -54,6 +65,15 @@ async def post_facts(request: FactsRequest, session: SessionDep, actor: ActorDep
     failed = sum(1 for outcome in outcomes if outcome.error)
     body = {"items": items, "succeeded": len(items) - failed, "failed": failed}
     return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+async def _recorded(report: Report, session: Session | None, wiring: Wiring) -> list[FactOutcome]:
+    if session is not None:
+        return await record_report(session, report)
+    if report.may_join:
+        return await wiring.joint_writes.do(record_reports, report)
+    async with wiring.database.transaction(report.origin) as own:
+        return await record_report(own, report)
 
 
 def _item(value: Any) -> FactItem | Invalid:

@@ -1,22 +1,34 @@
 """Facts reported over HTTP: who may report what about whom (I13), and what became of each.
 
-One bad fact never spoils others: each is recorded or refused by itself, all in one transaction.
+One bad fact never spoils others: each is recorded or refused by itself, all in one transaction. Small reports
+of services join what others report at the same moment: most connectors tell one fact at a time.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from services.interactions.commands.recording import FIRST_PARAMETER, About, record_facts
 from services.interactions.domain.facts import OWN_SYSTEM, LedgerFact, Reported, ledger_fact, require_legal
-from shared import outbox
 from shared.access import visible_sql
 from shared.database import Session
+from shared.envelope import Origin
 from shared.errors import Forbidden, NotFound, RapportError
 from shared.identity import INGEST_INTERACTIONS, Actor
 
 EMPLOYEE_FACTS = frozenset({"answered", "unanswered"})
+
+MOST_JOINING = 20
+"""A report of more facts fills a statement by itself."""
+
+
+def _among(condition: str) -> str:
+    return f"EXISTS (SELECT FROM customer WHERE customer.id = given.customer_id AND {condition})"
+
+
+ANYBODY = About(_among("customer.state <> 'erased'"))
 
 
 class FactOutcome(NamedTuple):
@@ -27,27 +39,42 @@ class FactOutcome(NamedTuple):
     error: str | None = None
 
 
-async def report_facts(
-    session: Session, actor: Actor, reported: Sequence[Reported | RapportError]
-) -> list[FactOutcome]:
-    """Record facts on the actor's behalf; an outcome for each, in order. What is refused already is passed on.
+@dataclass(frozen=True)
+class Report:
+    """What one caller reports: checked facts and what is refused already, in order."""
+
+    facts: Sequence[LedgerFact | RapportError]
+    origin: Origin
+    about: About
+
+    @property
+    def may_join(self) -> bool:
+        """Whether it is taken in one statement with others': by services only, who all report about the same people."""
+        return self.about is ANYBODY and len(self.facts) <= MOST_JOINING
+
+
+def checked_report(actor: Actor, origin: Origin, reported: Sequence[Reported | RapportError]) -> Report:
+    """Look at facts by themselves. What is refused already is passed on.
 
     Raises Forbidden for a service that may not report anything (I13).
     """
     system, now = source_system(actor), datetime.now(UTC)
-    facts = [_checked(actor, system, item, now) for item in reported]
-    accepted = [fact for fact in facts if isinstance(fact, LedgerFact)]
-    recorded = await record_facts(session, accepted, [outbox.origin(session)] * len(accepted), _about(actor))
-    fresh, new_rows = set(recorded.facts), set(recorded.rows)
-    outcomes: list[FactOutcome] = []
-    for fact in facts:
-        if isinstance(fact, RapportError):
-            outcomes.append(FactOutcome("failed", error=fact.code))
-        elif fact.customer_id not in recorded.customers:
-            outcomes.append(FactOutcome("failed", error=NotFound.code))
-        else:
-            outcomes.append(FactOutcome(_status(fact, fresh, new_rows), fact.row_id))
+    return Report([_checked(actor, system, item, now) for item in reported], origin, _about(actor))
+
+
+async def record_report(session: Session, report: Report) -> list[FactOutcome]:
+    """Record one caller's facts; an outcome for each, in order."""
+    [outcomes] = await record_reports(session, [report])
     return outcomes
+
+
+async def record_reports(session: Session, reports: Sequence[Report]) -> list[list[FactOutcome]]:
+    """Record facts of one report, or of several that may join; an outcome for each fact, by report and in order."""
+    accepted = [(fact, one.origin) for one in reports for fact in one.facts if isinstance(fact, LedgerFact)]
+    facts, origins = [fact for fact, _ in accepted], [origin for _, origin in accepted]
+    recorded = await record_facts(session, facts, origins, reports[0].about)
+    fresh, new_rows = set(recorded.facts), set(recorded.rows)
+    return [[_outcome(fact, recorded.customers, fresh, new_rows) for fact in one.facts] for one in reports]
 
 
 def source_system(actor: Actor) -> str:
@@ -74,13 +101,20 @@ def _checked(actor: Actor, system: str, reported: Reported | RapportError, now: 
 
 def _about(actor: Actor) -> About:
     """A service reports about any customer there is, deleted ones too (I12); employees about those they see."""
-    condition, parameters = "customer.state <> 'erased'", []
-    if actor.employee_id is not None:
-        visible, parameters = visible_sql(actor, "customer", FIRST_PARAMETER)
-        condition = f"customer.state = 'active' AND {visible}"
-    return About(
-        f"EXISTS (SELECT FROM customer WHERE customer.id = given.customer_id AND {condition})", tuple(parameters)
-    )
+    if actor.employee_id is None:
+        return ANYBODY
+    visible, parameters = visible_sql(actor, "customer", FIRST_PARAMETER)
+    return About(_among(f"customer.state = 'active' AND {visible}"), tuple(parameters))
+
+
+def _outcome(
+    fact: LedgerFact | RapportError, customers: frozenset[UUID], fresh: set[UUID], new_rows: set[UUID]
+) -> FactOutcome:
+    if isinstance(fact, RapportError):
+        return FactOutcome("failed", error=fact.code)
+    if fact.customer_id not in customers:
+        return FactOutcome("failed", error=NotFound.code)
+    return FactOutcome(_status(fact, fresh, new_rows), fact.row_id)
 
 
 def _status(fact: LedgerFact, fresh: set[UUID], new_rows: set[UUID]) -> str:

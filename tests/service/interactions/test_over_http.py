@@ -1,5 +1,6 @@
 """Facts, counts and last contact as people and connectors meet them over HTTP."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -133,6 +134,25 @@ async def test_a_bad_item_fails_alone(world: World, change: dict[str, Any]) -> N
     assert (bad["status"], bad["error"]["code"]) == ("failed", "validation_failed")
     assert good["status"] == "created"
     assert await world.count() == 2
+
+
+async def test_facts_reported_at_the_same_moment_are_each_answered_for_themselves(world: World) -> None:
+    """I10, I12, I13: small reports may be written together; each has its own outcomes, and one event per fact."""
+    await world.report(world.fact("sms", "sent", 1, "known"))
+    unknown = world.fact("sms", "sent", 1, "m") | {"customer_id": str(uuid4())}
+    reports = [
+        [world.fact("sms", "sent", 1, "twice")],
+        [world.fact("sms", "sent", 1, "twice")],
+        [world.fact("sms", "sent", 1, "known"), {"kind": "pigeon"}],
+        [unknown, world.fact("sms", "sent", 1, "mine")],
+    ]
+    told = len(await world.harness.told(InteractionRecorded))
+    outcomes = await asyncio.gather(*(world.report(*facts) for facts in reports))
+    seen = [[item["error"]["code"] if item["error"] else item["status"] for item in items] for items in outcomes]
+    assert sorted(item for items in seen[:2] for item in items) == ["created", "unchanged"]
+    assert seen[2:] == [["unchanged", "validation_failed"], ["not_found", "created"]]
+    assert await world.count() == 4
+    assert len(await world.harness.told(InteractionRecorded)) == told + 2
 
 
 async def test_unknown_and_deleted_customers_have_defined_answers(world: World) -> None:
