@@ -68,15 +68,22 @@ def new_id() -> UUID:
 
 def encode_headers(event: Event, event_id: str, source: str, at: datetime, origin: Origin) -> dict[str, str]:
     """The record's headers for one of our own events; `source` is the service's name."""
+    own = {"ce_id": event_id, "ce_subject": event.key, "ce_correlationid": event_id}
+    return own | type_headers(event.ce_type, source, at, origin)
+
+
+def type_headers(ce_type: str, source: str, at: datetime, origin: Origin) -> dict[str, str]:
+    """The headers that all events of one type and origin share.
+
+    A statement that tells many adds each one's `ce_id` and `ce_subject`, and where these have no `ce_correlationid`
+    the id for that, too.
+    """
     return {
         "content-type": CONTENT_TYPE,
         "ce_specversion": "1.0",
-        "ce_id": event_id,
         "ce_source": f"/rapport/{source}",
-        "ce_type": event.ce_type,
+        "ce_type": ce_type,
         "ce_time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "ce_subject": event.key,
-        "ce_correlationid": event_id,
         **origin_headers(origin),
     }
 

@@ -22,9 +22,9 @@ from shared import outbox
 from shared.contracts.campaigns import OPPORTUNITIES, OpportunityOwnerAssigned
 from shared.contracts.events import Cause
 from shared.database import Session, run
-from shared.envelope import CONTENT_TYPE, Origin, new_id, origin_headers
+from shared.envelope import Origin, new_id, type_headers
 
-SOURCE = "/rapport/campaigns"
+SERVICE = "campaigns"
 
 _ASSIGN = f"""
 WITH given AS (
@@ -152,13 +152,6 @@ def unowned(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
 
 
 def _headers(origin: Origin) -> str:
-    """What the events of one origin share; the statement adds their ids, and a correlation id where there is none."""
-    named = {
-        "content-type": CONTENT_TYPE,
-        "ce_specversion": "1.0",
-        "ce_source": SOURCE,
-        "ce_type": OpportunityOwnerAssigned.ce_type,
-        "ce_time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        **origin_headers(origin),
-    }
-    return msgspec.json.encode(named).decode()
+    """What the events of one origin share; the statement adds the rest."""
+    shared = type_headers(OpportunityOwnerAssigned.ce_type, SERVICE, datetime.now(UTC), origin)
+    return msgspec.json.encode(shared).decode()

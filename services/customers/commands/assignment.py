@@ -1,5 +1,6 @@
 """Customers follow the owners of their opportunities (K3): a batch of events, one pass over the rows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from services.customers.commands.employees import active_employees
 from services.customers.commands.hand_overs import lock_held, store_hand_overs
 from services.customers.commands.publishing import AuditRow, decision_entry, tell, write_entries
+from services.customers.commands.take_overs import Assignment, take_over
 from services.customers.domain.record import Held
 from shared.contracts.campaigns import OpportunityEvent, OpportunityState
 from shared.contracts.events import Cause
@@ -27,26 +29,35 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE stored.version <= excluded.version
 """
 
+_KNOWN = """
+SELECT id, version, owner_id, owner_assigned_at, state = 'removed' AS removed FROM opportunity
+WHERE id = ANY($1::uuid[])
+"""
+
+_NOBODY = (None, None, False)
+
 
 async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
     """Make owners managers, in the order of the batch (K3).
 
-    The comparison is with the stored state, never with having seen an event: a repetition or a
-    republish decides the same and leaves one audit entry.
+    What was decided before is not decided again, nor is what is older than what is stored: told once more, an
+    assignment must not give back the sight that somebody has lost since.
     """
-    relevant = [(e, e.event.state) for e in envelopes if isinstance(e.event, OpportunityEvent)]
-    states = [state for _, state in relevant]
-    customers = await lock_held(session, {state.customer_id for state in states})
-    active = await active_employees(session, {state.owner_id for state in states if state.owner_id is not None})
+    undecided = await _undecided(session, envelopes)
+    times = Counter(state.customer_id for _, state in undecided)
+    plain = [one for one in undecided if times[one[1].customer_id] == 1 and _has_owner(one[1])]
+    others = [one for one in undecided if times[one[1].customer_id] > 1 or not _has_owner(one[1])]
+    left = [*await take_over(session, plain), *others]  # of one customer all are here or there: in order either way
+    customers = await lock_held(session, {state.customer_id for _, state in left})
+    active = await active_employees(session, {state.owner_id for _, state in left if state.owner_id is not None})
     at = await clock(session)
     decided: list[AuditRow] = []
-    for envelope, state in relevant:
+    for envelope, state in left:
         customer = customers.get(state.customer_id)
-        if customer is None:
-            if state.owner_assigned_at is not None:
-                decided.append(_decided_nothing(envelope, state, "erased"))
-            continue
-        decided += _follow(session, customer, envelope, state, state.owner_id in active, at)
+        if customer is not None:
+            decided += _follow(session, customer, envelope, state, state.owner_id in active, at)
+        elif state.owner_assigned_at is not None:
+            decided.append(_decided_nothing(envelope, state, "erased"))
     await store_hand_overs(session, customers.values())
     await write_entries(session, decided)
 
@@ -64,6 +75,30 @@ async def project_opportunities(session: Session, envelopes: Sequence[Envelope[A
     gone = [envelope.key for envelope in newest_per_key(envelopes) if envelope.event is None]
     if gone:
         await run(session, "DELETE FROM opportunity WHERE id = ANY($1::text[]::uuid[])", gone)
+
+
+async def _undecided(session: Session, envelopes: Sequence[Envelope[Any]]) -> list[Assignment]:
+    """Those of a batch that say something new about an owner, in order."""
+    relevant = [(e, e.event) for e in envelopes if isinstance(e.event, OpportunityEvent)]
+    known = {
+        row.id: (row.version, (row.owner_id, row.owner_assigned_at, row.removed))
+        for row in await run(session, _KNOWN, list({event.state.id for _, event in relevant}))
+    }
+    undecided: list[Assignment] = []
+    for envelope, event in relevant:
+        state = event.state
+        version, before = known.get(state.id, (0, _NOBODY))
+        if event.version < version:
+            continue
+        now = state.owner_id, state.owner_assigned_at, state.state == "removed"
+        if now != before:
+            undecided.append((envelope, state))
+        known[state.id] = event.version, now
+    return undecided
+
+
+def _has_owner(state: OpportunityState) -> bool:
+    return state.owner_id is not None and state.owner_assigned_at is not None and state.state != "removed"
 
 
 def _follow(
