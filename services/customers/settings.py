@@ -4,10 +4,16 @@ from shared.settings import Positive, Seconds, Settings
 
 
 class CustomersSettings(Settings):
-    """The settings of this service; units end the names."""
+    """The settings of this service; units end the names.
+
+    `import_row_days` is how long rows of imports are known by their numbers, with what they wrote over (M9, M10):
+    longer than they can be undone at `imports`, and than the broker and its dead letters could bring them again.
+    """
 
     reveal_single_per_hour: Positive = 60
     reveal_batch_per_hour: Positive = 5_000
+
+    import_row_days: Positive = 45
 
     export_max_rows: Positive = 1_000_000
     export_file_days: Positive = 7

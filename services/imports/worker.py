@@ -6,6 +6,7 @@ depends on the word. The work itself is in `commands/`; here is only who does it
 
 import asyncio
 import contextlib
+from contextlib import aclosing
 
 import asyncpg
 
@@ -13,20 +14,22 @@ from services.imports.commands.chunks import resend_silent_chunks
 from services.imports.commands.imports import WORK_CHANNEL
 from services.imports.commands.reading import (
     Claim,
+    begin_rows,
     claim_work,
+    complete_rows,
     extend_lease,
     give_back,
     load_file,
     lock_claimed,
     store_failure,
-    store_table,
+    store_rows,
 )
 from services.imports.commands.validation import count_preview, judge_portion, store_portion
 from services.imports.domain.job import Import
 from services.imports.settings import ImportsSettings
 from services.imports.spreadsheets.errors import UnreadableFile
 from services.imports.spreadsheets.limits import Limits
-from services.imports.spreadsheets.reader import read_table
+from services.imports.spreadsheets.reader import read_rows
 from shared import telemetry
 from shared.access import actor_of
 from shared.database import Database, clock, connect_arguments, driver_url, is_transient
@@ -90,13 +93,20 @@ async def _do(database: Database, settings: ImportsSettings, claim: Claim) -> No
     if file is None:
         return
     limits = Limits.of(settings.import_max_file_bytes, settings.import_max_rows)
+    async with database.transaction() as session:
+        await begin_rows(session, claim)
+    lease_seconds = max(settings.import_lease_seconds, limits.child_wall_seconds + LEASE_MARGIN_SECONDS)
     try:
-        table = await read_table(file.content, file.name, limits)
+        async with aclosing(read_rows(file.content, file.name, limits)) as portions:
+            async for rows in portions:
+                async with database.transaction() as session:
+                    if not await store_rows(session, claim, rows, lease_seconds):
+                        return
     except UnreadableFile as error:
         await _fail(database, claim, error.code, error.detail)
         return
     async with database.transaction() as session:
-        await store_table(session, claim, table)
+        await complete_rows(session, claim)
 
 
 async def _validate(database: Database, settings: ImportsSettings, claim: Claim) -> bool:

@@ -19,7 +19,7 @@ from shared import outbox
 from shared.access import actor_of
 from shared.contracts.events import Cause, StateEvent
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportKind, ImportRowsApplied, ImportRowsConfirmed
-from shared.database import Session, clock, run, settings_of
+from shared.database import Session, clock, run, run_counting, settings_of
 from shared.envelope import Envelope
 from shared.errors import RapportError
 from shared.identity import IMPORT, SETTINGS, Actor
@@ -30,6 +30,16 @@ INSERT INTO import_row (import_id, row, chunk, customer_id, action, old, new, ve
 SELECT $1, row, $2, customer_id, action, old::jsonb, new::jsonb, version_after, result::jsonb
 FROM unnest($3::int[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[])
      AS news(row, customer_id, action, old, new, version_after, result)
+"""
+
+
+FORGOTTEN_AT_ONCE = 10_000
+"""Rows that one transaction of the purge removes."""
+
+_FORGET = f"""
+DELETE FROM import_row WHERE (import_id, row) IN (
+    SELECT import_id, row FROM import_row WHERE written_at < clock_timestamp() - make_interval(days => $1)
+    ORDER BY written_at LIMIT {FORGOTTEN_AT_ONCE})
 """
 
 
@@ -50,6 +60,11 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
         await write_entries(session, tell(session, told, after=envelope, actor=chunk.actor))
         await keep_reveals(session, chunk.reveals, chunk.cause)
         await _keep(session, chunk, rows)
+
+
+async def forget_import_rows(session: Session, days: int) -> int:
+    """Forget rows written `days` ago, which nobody can take back or send again; answers how many (at most a batch)."""
+    return await run_counting(session, _FORGET, days)
 
 
 async def _begin(session: Session, envelope: Envelope[ImportRowsConfirmed], event: ImportRowsConfirmed) -> Chunk:

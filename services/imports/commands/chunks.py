@@ -1,26 +1,35 @@
 """Confirmed rows on their way to `customers`: cut into chunks, sent, and sent again if no answer comes.
 
 Which rows a chunk holds is stored by their numbers, so that the same chunk can be made again from the rows
-themselves (M9); `customers` knows every row by import and number and answers a repeated one the same.
+themselves (M9); `customers` knows every row by import and number and answers a repeated one the same. A few chunks
+are on their way at a time, each answer lets the next one go: memory does not grow with the file, and of several
+imports none waits for another's end.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from services.imports.domain.changes import APPENDABLE
-from services.imports.domain.job import Import
+from services.imports.domain.job import WRITTEN, Import
 from shared import outbox
 from shared.contracts.events import CHUNK_BYTES, ROW_CHUNK
 from shared.contracts.imports import ConfirmedRow, ImportRowsConfirmed, ImportUndoRequested, NewOption
-from shared.copies import array_text
 from shared.database import Session, clock, run
 
 MAX_SILENCE_SECONDS = 3_600.0
 """The longest wait before a chunk is sent again."""
+
+CHUNKS_AT_ONCE = 3
+"""Chunks of one import on their way: `customers` always has one to begin with while another is answered."""
+
+FIRST_CHUNK_ROWS = 100
+"""The first chunk is small and goes alone: whoever watches sees outcomes at once, also while others import."""
+
+CUT_AT_ONCE = 10_000
+"""Rows whose sizes are looked at together when chunks are cut."""
 
 RESENT_AT_ONCE = 20
 """Chunks sent again in one transaction: 14 MB at most."""
@@ -31,12 +40,28 @@ ROW_OVERHEAD_BYTES = 250
 _PENDING = """
 SELECT row, action, customer_id, code, "values"::text AS written, old::text AS old, new_options::text AS new_options
 FROM import_row
-WHERE import_id = $1 AND outcome IN ('create', 'update') AND ($2::int[] IS NULL OR row = ANY($2::int[])) ORDER BY row
+WHERE import_id = $1 AND outcome IN ('create', 'update') AND row = ANY($2::int[]) ORDER BY row
+"""
+
+_SIZES = f"""
+SELECT row, octet_length("values"::text) + octet_length(old::text) + octet_length(new_options::text)
+            + {ROW_OVERHEAD_BYTES} AS bytes
+FROM import_row WHERE import_id = $1 AND outcome = ANY($2::text[]) AND row > $3 ORDER BY row LIMIT {CUT_AT_ONCE}
 """
 
 _KEEP = """
-INSERT INTO import_chunk (import_id, work, chunk, rows, sent_at)
-SELECT $1, $2, chunk, rows::int[], $5 FROM unnest($3::int[], $4::text[]) AS cut(chunk, rows)
+INSERT INTO import_chunk (import_id, work, chunk, rows) VALUES ($1, $2, $3, $4)
+"""
+
+# Nothing but the first until that one is answered.
+_NEXT = """
+UPDATE import_chunk SET sent_at = clock_timestamp(), sends = 1
+WHERE import_id = $1 AND work = $2 AND chunk IN (
+    SELECT chunk FROM import_chunk WHERE import_id = $1 AND work = $2 AND sent_at IS NULL ORDER BY chunk
+    LIMIT (SELECT greatest(0, CASE WHEN bool_or(applied_at IS NOT NULL) THEN $3::int ELSE 1 END
+                              - count(*) FILTER (WHERE sent_at IS NOT NULL AND applied_at IS NULL))
+           FROM import_chunk WHERE import_id = $1 AND work = $2))
+RETURNING chunk, rows
 """
 
 _SILENT = """
@@ -61,73 +86,68 @@ async def send_rows(session: Session, job: Import) -> None:
         counts = dict(job.counts)
         counts["skipped"] = counts.pop("error")
         job.counts = counts
-    chunks = list(_cut(in_sending_order(job, await _pending_rows(session, job.id, None))))
-    job.chunks = len(chunks)
-    at = await clock(session)
-    if not chunks:
-        job.progressed(job.counts, True, at)
-        return
-    await _keep(session, job, "apply", [[row[0] for row in chunk] for chunk in chunks], at)
-    outbox.add(session, (_event(job, number, chunk) for number, chunk in enumerate(chunks)))
+    job.chunks = await _cut(session, job, "apply", ("create", "update"))
+    if job.chunks:
+        await send_next(session, job, "apply")
+    else:
+        job.progressed(job.counts, True, await clock(session))
 
 
 async def send_undo(session: Session, job: Import) -> None:
     """Ask for the written rows to be taken back; where nothing was written the undo is done at once."""
-    found = await run(
-        session,
-        "SELECT row FROM import_row WHERE import_id = $1 AND outcome IN ('created', 'updated') ORDER BY row",
-        job.id,
-    )
-    rows, at = list(found.scalars()), await clock(session)
-    if not rows:
-        job.taken_back(job.counts, True, at)
-        return
-    chunks = [rows[start : start + ROW_CHUNK] for start in range(0, len(rows), ROW_CHUNK)]
-    await _keep(session, job, "undo", chunks, at)
-    outbox.add(session, (_undo_event(job, number, len(chunks), chunk) for number, chunk in enumerate(chunks)))
+    if await _cut(session, job, "undo", sorted(WRITTEN)):
+        await send_next(session, job, "undo")
+    else:
+        job.taken_back(job.counts, True, await clock(session))
+
+
+async def send_next(session: Session, job: Import, work: str) -> None:
+    """Send as many chunks as may be on their way beside those that are. The import is locked."""
+    going = await run(session, _NEXT, job.id, work, CHUNKS_AT_ONCE)
+    for row in sorted(going, key=lambda row: row.chunk):
+        await _send(session, job, work, row.chunk, row.rows)
 
 
 async def resend_silent_chunks(session: Session, silence_seconds: float) -> int:
     """Send chunks again that got no answer for so long, twice as long after each time; answers how many."""
     silent = (await run(session, _SILENT, float(silence_seconds), MAX_SILENCE_SECONDS, RESENT_AT_ONCE)).all()
     for import_id, work, chunk, numbers in silent:
-        job = await session.get_one(Import, import_id)
-        if work == "undo":
-            chunks = await run(
-                session, "SELECT count(*) FROM import_chunk WHERE import_id = $1 AND work = 'undo'", import_id
-            )
-            outbox.add(session, _undo_event(job, chunk, chunks.scalar_one(), numbers))
-        else:
-            rows = in_sending_order(job, await _pending_rows(session, import_id, numbers))
-            outbox.add(session, _event(job, chunk, rows))
+        await _send(session, await session.get_one(Import, import_id), work, chunk, numbers)
     return len(silent)
 
 
-def in_sending_order(job: Import, rows: Sequence[Any]) -> Sequence[Any]:
-    """Rows in the file's order; sectors with parents before their children, wherever they stand (G6)."""
-    return rows
+async def _send(session: Session, job: Import, work: str, chunk: int, numbers: Sequence[int]) -> None:
+    if work == "undo":
+        count = "SELECT count(*) FROM import_chunk WHERE import_id = $1 AND work = 'undo'"
+        chunks = (await run(session, count, job.id)).scalar_one()
+        outbox.add(session, _undo_event(job, chunk, chunks, numbers))
+    else:
+        outbox.add(session, _event(job, chunk, (await run(session, _PENDING, job.id, list(numbers))).all()))
 
 
-async def _keep(session: Session, job: Import, work: str, chunks: Sequence[Sequence[int]], at: datetime) -> None:
-    await run(session, _KEEP, job.id, work, list(range(len(chunks))), [array_text(rows) for rows in chunks], at)
+async def _cut(session: Session, job: Import, work: str, outcomes: Sequence[str]) -> int:
+    """Put the rows with these outcomes into chunks of at most 500 rows and 700 KB; answers how many."""
+    chunks, held, size = 0, list[int](), 0
+    async for row, row_bytes in _sizes(session, job.id, outcomes):
+        most = ROW_CHUNK if chunks else FIRST_CHUNK_ROWS
+        if held and (len(held) == most or size + row_bytes > CHUNK_BYTES):
+            await run(session, _KEEP, job.id, work, chunks, held)
+            chunks, held, size = chunks + 1, [], 0
+        held.append(row)
+        size += row_bytes
+    if held:
+        await run(session, _KEEP, job.id, work, chunks, held)
+        chunks += 1
+    return chunks
 
 
-async def _pending_rows(session: Session, import_id: UUID, numbers: Sequence[int] | None) -> Sequence[Any]:
-    return (await run(session, _PENDING, import_id, numbers)).all()
-
-
-def _cut(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Chunks of at most 500 rows and 700 KB."""
-    start, size = 0, 0
-    for index, row in enumerate(rows):
-        row_size = len(row.written.encode()) + len(row.old.encode()) + ROW_OVERHEAD_BYTES
-        row_size += len(row.new_options.encode())
-        if index > start and (index - start == ROW_CHUNK or size + row_size > CHUNK_BYTES):
-            yield rows[start:index]
-            start, size = index, 0
-        size += row_size
-    if rows:
-        yield rows[start:]
+async def _sizes(session: Session, import_id: UUID, outcomes: Sequence[str]) -> AsyncIterator[tuple[int, int]]:
+    """The rows with these outcomes and what each takes in an event, in the file's order."""
+    last = 0
+    while some := (await run(session, _SIZES, import_id, list(outcomes), last)).all():
+        for row, row_bytes in some:
+            yield row, row_bytes
+        last = some[-1].row
 
 
 def _event(job: Import, chunk: int, rows: Sequence[Any]) -> ImportRowsConfirmed:

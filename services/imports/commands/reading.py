@@ -1,10 +1,11 @@
-"""What the worker does to an import: takes it, stores the table it has read or why there is none.
+"""What the worker does to an import: takes it, stores the rows it has read or why there are none.
 
 A claim is a lease: whoever holds it works outside a transaction, and its result counts only if nobody
 else has taken or changed the import since. A worker that dies is followed by another one when its
 lease ends; work that kills its worker again and again ends `failed`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,8 +19,8 @@ from services.imports.domain.fields import catalogue_of
 from services.imports.domain.job import Import
 from services.imports.domain.saved_mapping import SavedMapping
 from services.imports.spreadsheets.annotations import is_annotation
-from services.imports.spreadsheets.header import data_rows, propose_mapping
-from services.imports.spreadsheets.table import Table
+from services.imports.spreadsheets.header import SEARCHED_ROWS, propose_mapping
+from services.imports.spreadsheets.table import Row, Table
 from shared.database import Session, clock, run
 
 _CLAIM = """
@@ -31,6 +32,12 @@ WHERE id = (SELECT id FROM import
 RETURNING id, state, version, attempts
 """
 
+_STORE_ROWS = """
+INSERT INTO import_row (import_id, row, cells)
+SELECT $1, row, cells::jsonb FROM unnest($2::int[], $3::text[]) AS sheet(row, cells)
+"""
+_FIRST_ROWS = "SELECT row, cells::text FROM import_row WHERE import_id = $1 ORDER BY row LIMIT $2"
+_COUNT_BELOW = "SELECT count(*) FROM import_row WHERE import_id = $1 AND row > $2"
 
 EARLIER_MAPPINGS = 20
 """The latest imports of an uploader from whose mappings is learned."""
@@ -93,26 +100,41 @@ async def load_file(session: Session, import_id: UUID) -> StoredFile | None:
     return StoredFile(row.file_name, row.content) if row is not None else None
 
 
-async def store_table(session: Session, claim: Claim, table: Table) -> None:
-    """Keep the rows of a file and propose what its columns are (M2); the file itself is no longer needed."""
+async def begin_rows(session: Session, claim: Claim) -> None:
+    """Forget what an attempt that broke down has left."""
+    if await lock_claimed(session, claim) is not None:
+        await run(session, "DELETE FROM import_row WHERE import_id = $1", claim.import_id)
+
+
+async def store_rows(session: Session, claim: Claim, rows: Sequence[Row], lease_seconds: float) -> bool:
+    """Keep the next rows of a file; False when the import is no longer the claim's."""
+    if await lock_claimed(session, claim) is None:
+        return False
+    await run(
+        session,
+        _STORE_ROWS,
+        claim.import_id,
+        [row.number for row in rows],
+        [msgspec.json.encode(row.cells).decode() for row in rows],
+    )
+    await extend_lease(session, claim, lease_seconds)
+    return True
+
+
+async def complete_rows(session: Session, claim: Claim) -> None:
+    """Propose what the columns are (M2); the file itself is no longer needed."""
     job = await lock_claimed(session, claim)
     if job is None:
         return
+    first = await run(session, _FIRST_ROWS, job.id, SEARCHED_ROWS)
+    table = Table([Row(row, msgspec.json.decode(cells, type=list[str])) for row, cells in first])
     proposal = propose_mapping(table, catalogue_of(job.kind))
     header = [column.header for column in proposal.columns]
     proposed = [Column(c.index, c.field) for c in proposal.columns]
     columns = await _known_columns(session, job, header, proposed)
     warnings = chosen_warnings(header_warnings(proposal.header_row, header, job.kind), columns, header, job.kind)
-    await run(
-        session,
-        "INSERT INTO import_row (import_id, row, cells)"
-        " SELECT $1, row, cells::jsonb FROM unnest($2::int[], $3::text[]) AS sheet(row, cells)",
-        job.id,
-        [row.number for row in table.rows],
-        [msgspec.json.encode(row.cells).decode() for row in table.rows],
-    )
     await run(session, "DELETE FROM import_file WHERE import_id = $1", job.id)
-    total = len(data_rows(table, proposal.header_row))
+    total = (await run(session, _COUNT_BELOW, job.id, proposal.header_row)).scalar_one()
     job.parsed(header, mapping_value(proposal.header_row, columns), warnings, total)
 
 

@@ -4,13 +4,15 @@ Idempotent by import and chunk: a repeated or late answer changes nothing. An an
 service never asked is passed over.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import select
 
+from services.imports.commands.chunks import send_next
 from services.imports.commands.synced import keep_synced
 from services.imports.domain.fields import file_name
 from services.imports.domain.job import CONTACTS, WRITTEN, Import
@@ -25,12 +27,14 @@ _MARK = """
 UPDATE import_chunk SET applied_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::int[]) AS answer(import_id, chunk)
 WHERE import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk AND applied_at IS NULL
-  AND work = $3
+  AND work = $3 AND sent_at IS NOT NULL
 RETURNING import_chunk.import_id, import_chunk.chunk
 """
 
-# Only rows of the answered chunk that still wait: nobody can rewrite another row's outcome.
+# Only rows of the answered chunk that still wait: nobody can rewrite another row's outcome. What moves is summed up
+# here: counting all rows of a large file anew at each of its answers would take longer than writing them.
 _STORE = """
+WITH stored AS (
 UPDATE import_row SET outcome = answer.outcome, customer_id = coalesce(answer.customer_id, import_row.customer_id),
     code = coalesce(answer.code, import_row.code), errors = answer.errors::jsonb, current = answer.current::jsonb
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[])
@@ -39,9 +43,12 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::uuid[], $6::text[]
                       AND work = 'apply' AND answer.row = ANY(import_chunk.rows)
 WHERE import_row.import_id = answer.import_id AND import_row.row = answer.row
   AND import_row.outcome IN ('create', 'update')
+RETURNING import_row.import_id, old.outcome AS was, new.outcome AS now
+) SELECT import_id, was, now, count(*) FROM stored GROUP BY import_id, was, now
 """
 
 _STORE_UNDO = """
+WITH stored AS (
 UPDATE import_row SET outcome = answer.outcome, reason = answer.reason, kept_fields = answer.kept::text[]
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[])
          AS answer(import_id, chunk, row, outcome, reason, kept)
@@ -49,6 +56,8 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[]
                       AND work = 'undo' AND answer.row = ANY(import_chunk.rows)
 WHERE import_row.import_id = answer.import_id AND import_row.row = answer.row
   AND import_row.outcome IN ('created', 'updated')
+RETURNING import_row.import_id, old.outcome AS was, new.outcome AS now
+) SELECT import_id, was, now, count(*) FROM stored GROUP BY import_id, was, now
 """
 
 _FAIL_UNANSWERED = """
@@ -80,15 +89,16 @@ Answer = TypeVar("Answer", bound=_OfChunk)
 async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
     """Store the outcomes of a batch of chunks and move their imports on."""
     jobs, news = await _news(session, answers, "applying", "apply")
-    rows = [_answer_row(answer, row) for answer in news for row in answer.rows]
-    if rows:
-        await run(session, _STORE, *map(list, zip(*rows, strict=True)))
+    moved = await _store(session, _STORE, [_answer_row(answer, row) for answer in news for row in answer.rows])
     await keep_synced(session, [job.id for job in jobs if job.kind == CONTACTS])
     for job in jobs:
         complete = await _is_complete(session, job, "apply")
         if complete:
             await run(session, _FAIL_UNANSWERED, job.id, "apply", "failed", ["create", "update"])
-        job.progressed(await count_outcomes(session, job.id), complete, await clock(session))
+        else:
+            await send_next(session, job, "apply")
+        counts = await count_outcomes(session, job.id) if complete else moved(job)
+        job.progressed(counts, complete, await clock(session))
 
 
 async def apply_undo_results(session: Session, answers: Sequence[ImportUndoApplied]) -> None:
@@ -106,13 +116,32 @@ async def apply_undo_results(session: Session, answers: Sequence[ImportUndoAppli
         for answer in news
         for row in answer.rows
     ]
-    if rows:
-        await run(session, _STORE_UNDO, *map(list, zip(*rows, strict=True)))
+    moved = await _store(session, _STORE_UNDO, rows)
     for job in jobs:
         complete = await _is_complete(session, job, "undo")
         if complete:
             await run(session, _FAIL_UNANSWERED, job.id, "undo", "undo_failed", sorted(WRITTEN))
-        job.taken_back(await count_outcomes(session, job.id), complete, await clock(session))
+        else:
+            await send_next(session, job, "undo")
+        counts = await count_outcomes(session, job.id) if complete else moved(job)
+        job.taken_back(counts, complete, await clock(session))
+
+
+async def _store(
+    session: Session, statement: str, rows: Sequence[tuple[object, ...]]
+) -> Callable[[Import], dict[str, int]]:
+    """Store outcomes; answers how to know an import's counts after it."""
+    found = (await run(session, statement, *map(list, zip(*rows, strict=True)))).all() if rows else []
+
+    def moved(job: Import) -> dict[str, int]:
+        counts = Counter(job.counts)
+        for import_id, was, now, count in found:
+            if import_id == job.id:
+                counts[was] -= count
+                counts[now] += count
+        return {outcome: count for outcome, count in counts.items() if count > 0}
+
+    return moved
 
 
 async def count_outcomes(session: Session, import_id: UUID) -> dict[str, int]:

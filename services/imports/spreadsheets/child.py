@@ -1,20 +1,25 @@
 """The process that reads one file: `python -m services.imports.spreadsheets.child REQUEST < file`.
 
 Takes limits upon itself before it sees a byte of the file, so that whatever a file does to the
-parsers ends here. Answers one JSON document on standard output: `{"rows": [[number, [texts]]]}` or
-`{"code", "detail"}`. Started and watched by `reader.py`; imports little, since each import waits for it.
+parsers ends here. Answers lines of JSON on standard output, each behind its length in bytes: some rows
+`{"rows": [[number, [texts]]]}` at a time, then `{"end": true}`; or `{"code", "detail"}`. Started and watched by
+`reader.py`; imports little, since each import waits for it.
 """
 
 import json
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from services.imports.spreadsheets.errors import UnreadableFile, hostile
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.rows import NumberedRow
 
 Reader = Callable[[bytes, Limits], list[NumberedRow]]
+
+ROWS_AT_ONCE = 1_000
+CHARACTERS_AT_ONCE = 1_000_000
+"""Rows are handed on when there are so many, or so long ones: what the service holds of a file at a time."""
 
 _OPEN_FILES = 32
 
@@ -26,7 +31,9 @@ def main() -> None:
     read = _reader(request["kind"])
     _confine(limits)
     content = sys.stdin.buffer.read(limits.file_bytes + 1)
-    sys.stdout.buffer.write(_answer(read, content, limits))
+    for answer in _answers(read, content, limits):
+        sys.stdout.buffer.write(b"%d\n" % len(answer))
+        sys.stdout.buffer.write(answer)
 
 
 def _reader(kind: str) -> Reader:
@@ -51,17 +58,35 @@ def _confine(limits: Limits) -> None:
         resource.setrlimit(kind, (amount, amount))
 
 
-def _answer(read: Reader, content: bytes, limits: Limits) -> bytes:
+def _answers(read: Reader, content: bytes, limits: Limits) -> Iterator[bytes]:
+    said = 0
     try:
-        answer = _encoded({"rows": read(content, limits)})
-        if len(answer) > limits.answer_bytes:
-            raise hostile(f"the texts take more than {limits.answer_bytes} bytes")
+        for rows in _portions(read(content, limits)):
+            answer = _encoded({"rows": rows})
+            said += len(answer)
+            if said > limits.answer_bytes:
+                raise hostile(f"the texts take more than {limits.answer_bytes} bytes")
+            yield answer
     except UnreadableFile as error:
-        return _encoded({"code": error.code, "detail": error.detail})
+        yield _encoded({"code": error.code, "detail": error.detail})
     except Exception as error:  # nothing a stranger's file provokes may look like a fault of ours
         refusal = hostile(f"the file broke its reader: {type(error).__name__}")
-        return _encoded({"code": refusal.code, "detail": refusal.detail})
-    return answer
+        yield _encoded({"code": refusal.code, "detail": refusal.detail})
+    else:
+        yield _encoded({"end": True})
+
+
+def _portions(rows: list[NumberedRow]) -> Iterator[list[NumberedRow]]:
+    portion: list[NumberedRow] = []
+    characters = 0
+    for row in rows:
+        portion.append(row)
+        characters += sum(map(len, row[1]))
+        if len(portion) == ROWS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
+            yield portion
+            portion, characters = [], 0
+    if portion:
+        yield portion
 
 
 def _encoded(answer: dict[str, object]) -> bytes:

@@ -15,7 +15,9 @@ from shared.folding import words
 
 ColumnWarning = Literal["duplicate_header", "system_field", "unknown_header"]
 
-_SEARCHED_ROWS = 10
+SEARCHED_ROWS = 10
+"""Where a header is looked for."""
+
 _REMARK = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _ALTERNATIVES = re.compile(r"[/|\n]| - ")
 _NUMBERING = re.compile(r"\d+$")
@@ -67,11 +69,6 @@ def propose_mapping(table: Table, catalogue: Sequence[Field], header_row: int | 
     return ProposedMapping(header.number, tuple(_propose_columns(header.cells, fields)))
 
 
-def data_rows(table: Table, header_row: int) -> list[Row]:
-    """The rows below the header."""
-    return [row for row in table.rows if row.number > header_row]
-
-
 def _by_heading(catalogue: Sequence[Field]) -> dict[str, Field]:
     """Fields by folded heading; where two share one, the catalogue's order decides."""
     fields: dict[str, Field] = {}
@@ -83,7 +80,7 @@ def _by_heading(catalogue: Sequence[Field]) -> dict[str, Field]:
 
 def _find_header(table: Table, fields: dict[str, Field]) -> Row:
     """The row among the first that names most fields; failing that, the first with several cells."""
-    first_rows = table.rows[:_SEARCHED_ROWS]
+    first_rows = table.rows[:SEARCHED_ROWS]
     named = [len({field.field for cell in row.cells if (field := _match(cell, fields))}) for row in first_rows]
     if max(named):
         return first_rows[named.index(max(named))]

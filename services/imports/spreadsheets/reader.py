@@ -1,8 +1,8 @@
-"""Reads an uploaded file in a child process and answers with a table or a reason, never otherwise.
+"""Reads an uploaded file in a child process and answers with its rows or a reason, never otherwise.
 
 Guarantees that a hostile file costs at most one child's limits and no more of the caller than a wait:
-a child that is killed, crashes or talks nonsense means `hostile_file`. How many files are read at a
-time is left to the caller.
+a child that is killed, crashes or talks nonsense means `hostile_file`. Rows come some at a time, so that the caller
+never holds a whole file of them. How many files are read at a time is left to the caller.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -38,6 +40,7 @@ class _Answer(msgspec.Struct):
     rows: list[Row] | None = None
     code: str | None = None
     detail: str = ""
+    end: bool = False
 
 
 def looks_supported(first_bytes: bytes, file_name: str) -> bool:
@@ -49,21 +52,30 @@ def looks_supported(first_bytes: bytes, file_name: str) -> bool:
 
 
 async def read_table(content: bytes, file_name: str, limits: Limits | None = None) -> Table:
-    """The first sheet of an .xlsx, or a .csv, as texts.
+    """The whole of a small file. Raises as `read_rows`."""
+    rows: list[Row] = []
+    async with aclosing(read_rows(content, file_name, limits or Limits())) as portions:
+        async for portion in portions:
+            rows += portion
+    return Table(rows)
 
-    Raises UnreadableFile for anything a file can do; OSError only where no process can be started,
-    which is no fault of the file's.
+
+async def read_rows(content: bytes, file_name: str, limits: Limits) -> AsyncGenerator[list[Row]]:
+    """The filled rows of the first sheet of an .xlsx, or of a .csv, as texts, some at a time.
+
+    Whatever came before an error is worth nothing. Raises UnreadableFile for anything a file can do; OSError only
+    where no process can be started, which is no fault of the file's. To be closed, with `aclosing`.
     """
-    limits = limits or Limits()
     kind = _kind_of(content[:8], file_name)
     if kind is None:
         raise unsupported("neither .xlsx nor .csv by name and first bytes")
     if len(content) > limits.file_bytes:
         raise hostile(f"larger than {limits.file_bytes} bytes")
-    answer = _decoded(await _ask_child(content, kind, limits))
-    if answer.rows is None:
-        raise UnreadableFile(answer.code if answer.code in CODES else HOSTILE_FILE, answer.detail)
-    return Table(answer.rows)
+    async with aclosing(_ask_child(content, kind, limits)) as answers:
+        async for answer in answers:
+            if answer.rows is None:
+                raise UnreadableFile(answer.code if answer.code in CODES else HOSTILE_FILE, answer.detail)
+            yield answer.rows
 
 
 def _kind_of(first_bytes: bytes, file_name: str) -> FileKind | None:
@@ -76,8 +88,44 @@ def _kind_of(first_bytes: bytes, file_name: str) -> FileKind | None:
     return None
 
 
-async def _ask_child(content: bytes, kind: FileKind, limits: Limits) -> bytes:
-    process = await asyncio.create_subprocess_exec(
+async def _ask_child(content: bytes, kind: FileKind, limits: Limits) -> AsyncGenerator[_Answer]:
+    """What the child says, up to its last word. Raises UnreadableFile where it does not come to that."""
+    ends = asyncio.get_running_loop().time() + limits.child_wall_seconds
+    process = await _start_child(kind, limits)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    sending = asyncio.create_task(_send(process.stdin, content))
+    complaining = asyncio.create_task(_receive(process.stderr, _COMPLAINT_BYTES))
+    try:
+        left = limits.answer_bytes + _COMPLAINT_BYTES
+        while True:
+            async with asyncio.timeout_at(ends):
+                said = await _next_answer(process.stdout, left)
+                if said is None:
+                    break
+            answer, left = _decoded(said), left - len(said)
+            if answer.end:
+                break
+            yield answer
+        async with asyncio.timeout_at(ends):
+            return_code, complaint = await process.wait(), await complaining
+        if return_code != 0 or said is None:
+            _logger.warning("a file ended its reader: status %s: %s", return_code, complaint)
+            raise hostile(f"the file ended its reader: status {return_code}")
+    except TimeoutError as error:
+        raise hostile(f"not read within {limits.child_wall_seconds} seconds") from error
+    finally:
+        sending.cancel()
+        complaining.cancel()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _start_child(kind: FileKind, limits: Limits) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         *_CHILD,
         json.dumps({"kind": kind, "limits": asdict(limits)}),
@@ -88,33 +136,19 @@ async def _ask_child(content: bytes, kind: FileKind, limits: Limits) -> bytes:
         env={name: os.environ[name] for name in _ENVIRONMENT_NAMES if name in os.environ},
         start_new_session=True,  # a Ctrl-C for the service must not end a read as if the file were bad
     )
+
+
+async def _next_answer(stdout: asyncio.StreamReader, most_bytes: int) -> bytes | None:
+    """One line of the child's, without the length before it; None at the end of what it says."""
     try:
-        async with asyncio.timeout(limits.child_wall_seconds):
-            answer, complaint = await _exchange(process, content, limits)
-            return_code = await process.wait()
-    except TimeoutError as error:
-        raise hostile(f"not read within {limits.child_wall_seconds} seconds") from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if return_code != 0:
-        _logger.warning("a file ended its reader: status %s: %s", return_code, complaint)
-        raise hostile(f"the file ended its reader: status {return_code}")
-    return answer
-
-
-async def _exchange(process: asyncio.subprocess.Process, content: bytes, limits: Limits) -> tuple[bytes, str]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    _, answer, complaint = await asyncio.gather(
-        _send(process.stdin, content),
-        _receive(process.stdout, limits.answer_bytes),
-        _receive(process.stderr, _COMPLAINT_BYTES),
-    )
-    return answer, complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        length = int(await stdout.readuntil(b"\n"))
+        if 0 <= length <= most_bytes:
+            return await stdout.readexactly(length)
+    except asyncio.IncompleteReadError:
+        return None
+    except (ValueError, asyncio.LimitOverrunError) as error:
+        raise hostile("the file confused its reader") from error
+    raise hostile("the file confused its reader")
 
 
 async def _send(stdin: asyncio.StreamWriter, content: bytes) -> None:
@@ -125,15 +159,12 @@ async def _send(stdin: asyncio.StreamWriter, content: bytes) -> None:
     stdin.close()
 
 
-async def _receive(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
-    """All a stream gives, but no more than `most_bytes`; the rest is read and thrown away."""
-    try:
-        received = await stream.readexactly(most_bytes)
-    except asyncio.IncompleteReadError as error:
-        return error.partial
-    while await stream.read(_COMPLAINT_BYTES):
-        pass
-    return received
+async def _receive(stream: asyncio.StreamReader, most_bytes: int) -> str:
+    """The last line of the first `most_bytes` of a stream; the rest is read and thrown away."""
+    received = b""
+    while more := await stream.read(most_bytes):
+        received = (received + more)[:most_bytes]
+    return received.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def _decoded(answer: bytes) -> _Answer:

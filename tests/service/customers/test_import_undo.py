@@ -1,8 +1,10 @@
 """Taking an import back: created customers, overwritten cells, transfers; only what nobody touched since."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+from services.customers.jobs import purge_of_customers
 from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerDeleted, CustomerManagerChanged
 from shared.contracts.events import ActorReference
@@ -186,3 +188,16 @@ async def test_rights_are_checked_when_the_undo_is_applied(team: Team) -> None:
     await team.admin.post(f"/api/v1/employees/{team.ids['binh']}/deactivate", json={})
     await team.harness.deliver(undo(team, third, 2))
     assert (await undone(team))[2].reason == "inactive_employee"
+
+
+async def test_rows_are_forgotten_when_nobody_can_take_them_back_or_send_them_again(team: Team) -> None:
+    """M9, M10: by the purge, after a setting's days; younger ones are still known."""
+    old, young = uuid4(), uuid4()
+    for import_id, name in ((old, "Cũ"), (young, "Mới")):
+        await team.harness.deliver(confirmed(team, new(2, name), import_id=import_id))
+    await team.harness.sql(
+        "UPDATE import_row SET written_at = written_at - interval '45 days' WHERE import_id = $1", old
+    )
+    outcome = await purge_of_customers(team.harness.database, team.harness.settings, date(2026, 11, 2))
+    assert outcome["import_rows"] == 1
+    assert await team.harness.sql("SELECT import_id FROM import_row") == [(young,)]

@@ -95,6 +95,13 @@ class Desk:
         """The chunks that went out."""
         return await self.harness.told(ImportRowsConfirmed)
 
+    async def answer_all(self) -> None:
+        """Play `customers` until every chunk is answered: each answer lets the next ones go out."""
+        answered = 0
+        while len(chunks := await self.confirmed()) > answered:
+            await self.answer(*chunks[answered:])
+            answered = len(chunks)
+
     async def answer(self, *chunks: ImportRowsConfirmed, **outcome: Any) -> None:
         """Play `customers`: every row of these chunks is written, unless `outcome` says otherwise."""
         await self.harness.deliver(*(applied(chunk, outcome) for chunk in chunks))

@@ -87,28 +87,47 @@ async def test_the_same_file_is_confirmed_once_in_thirty_days(desk: Desk) -> Non
 
 
 async def test_many_rows_go_out_in_chunks_and_finish_with_the_last_answer(desk: Desk) -> None:
-    """M9: at most 500 rows a chunk; counts move with each answer, in whatever order they come."""
-    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(1_001)))
+    """M9: a small chunk first, then at most 500 rows each; counts move with each answer, in any order."""
+    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(1_101)))
     await desk.confirm(job["id"])
+    await desk.answer(*await desk.confirmed())
     chunks = await desk.confirmed()
-    assert [(chunk.chunk, chunk.chunks, len(chunk.rows)) for chunk in chunks] == [(0, 3, 500), (1, 3, 500), (2, 3, 1)]
-    assert [row.row for chunk in chunks for row in chunk.rows] == list(range(2, 1_003))
+    sizes = [(chunk.chunk, chunk.chunks, len(chunk.rows)) for chunk in chunks]
+    assert sizes == [(0, 4, 100), (1, 4, 500), (2, 4, 500), (3, 4, 1)]
+    assert [row.row for chunk in chunks for row in chunk.rows] == list(range(2, 1_103))
 
-    await desk.answer(chunks[2])
+    await desk.answer(chunks[3])
     job = await desk.read(job["id"])
-    assert (job["state"], job["done"], job["counts"]) == ("applying", 1, {"create": 1_000, "created": 1})
-    await desk.answer(chunks[1], chunks[0])
+    assert (job["state"], job["done"], job["counts"]) == ("applying", 101, {"create": 1_000, "created": 101})
+    await desk.answer(chunks[2], chunks[1])
     job = await desk.read(job["id"])
-    assert (job["state"], job["done"]) == ("finished", 1_001)
+    assert (job["state"], job["done"]) == ("finished", 1_101)
     first = (await desk.rows(job["id"]))[0]
     assert (first["row"], first["outcome"], first["code"]) == (2, "created", "KH000002")
     assert first["customer_id"]
+
+
+async def test_few_chunks_are_on_their_way_at_a_time_and_each_answer_lets_the_next_go(desk: Desk) -> None:
+    """M9: what waits at the broker does not grow with the file; an answer to a chunk not sent yet is passed over."""
+    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(2_000)))
+    await desk.confirm(job["id"])
+    [first] = await desk.confirmed()
+    unasked = ImportRowsApplied(import_id=first.import_id, chunk=4, rows=())
+    await desk.harness.deliver(unasked)
+    sent = [[0]]
+    for answered in range(5):
+        await desk.answer((await desk.confirmed())[answered])
+        sent.append([chunk.chunk for chunk in await desk.confirmed()])
+    assert sent == [[0], [0, 1, 2, 3], *([[0, 1, 2, 3, 4]] * 4)]
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("finished", {"created": 2_000})
 
 
 async def test_wide_rows_make_smaller_chunks(desk: Desk) -> None:
     """A chunk ends at 700 KB, whichever limit comes first."""
     job = await desk.preview(("Tên khách hàng", "Mô tả"), *((f"Khách {i}", "đ" * 9_000) for i in range(100)))
     await desk.confirm(job["id"])
+    await desk.answer(*await desk.confirmed())
     chunks = await desk.confirmed()
     assert len(chunks) == 3
     assert all(len(chunk.model_dump_json().encode()) <= 700_000 for chunk in chunks)
@@ -133,7 +152,7 @@ async def test_answers_nobody_asked_for_change_nothing(desk: Desk) -> None:
     await desk.harness.deliver(ImportRowsApplied(import_id=job["id"], chunk=0, rows=()))
     assert await desk.rows(job["id"]) == preview
     await desk.confirm(job["id"])
-    first, _ = await desk.confirmed()
+    [first] = await desk.confirmed()
     foreign = applied(first)
     await desk.harness.deliver(
         foreign.model_copy(update={"import_id": new_id()}),
@@ -179,10 +198,11 @@ async def test_rows_an_answer_leaves_out_are_failed(desk: Desk, missing: int) ->
 
 async def test_a_chunk_without_an_answer_is_sent_again(desk: Desk) -> None:
     """M9: the same rows under a new event id, later each time; an answered one never."""
-    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(501)))
+    job = await desk.preview(("Tên khách hàng",), *((f"Khách {i}",) for i in range(101)))
     await desk.confirm(job["id"])
-    first, second = await desk.confirmed()
+    [first] = await desk.confirmed()
     await desk.answer(first)
+    _, second = await desk.confirmed()
     await desk.harness.forget_told()
 
     async def ask_again(after_seconds: int) -> list[object]:
