@@ -132,7 +132,8 @@ FROM bench_chunk JOIN customer c USING (id) ORDER BY c.id
 _KEYS = """
 INSERT INTO customer_key (key, created_at, customer_id)
 SELECT DISTINCT key, c.created_at, c.id FROM bench_chunk JOIN customer c USING (id)
-CROSS JOIN unnest(customer_keys(c.state, c.manager_id, c.viewer_ids, c.group_ids, c.source_ids, c.sector_ids)) key
+CROSS JOIN unnest(customer_keys(c.state, c.manager_id, c.viewer_ids, c.group_ids, c.source_ids, c.sector_ids,
+                                c.province_key)) key
 """
 
 _VIEWERS = """

@@ -79,7 +79,7 @@ async def get_customers(
     after = wiring.cursors.read(asked, query.cursor)
     deleted = query.state == "deleted"
     page = await list_customers(session, actor, query.node(), sort, query.limit, after, query.total, deleted)
-    return page_answer(wiring, asked, page.items, page.last, page.total)
+    return page_answer(wiring, asked, page.items, page.last, page.total, page.uncounted)
 
 
 @customers.get("/customers/{customer_id}", response_model=CustomerRecord)

@@ -8,8 +8,15 @@ from fastapi import Response
 from shared.http import Wiring, json_text
 
 
-def page_answer(wiring: Wiring, query: Any, items: str, last: list[Any] | None, total: int | None = None) -> Response:
-    """A list's answer; `query` is what its cursor is bound to."""
+def page_answer(
+    wiring: Wiring,
+    query: Any,
+    items: str,
+    last: list[Any] | None,
+    total: int | None = None,
+    uncounted: bool = False,
+) -> Response:
+    """A list's answer; `query` is what its cursor is bound to. The total of an `uncounted` list is null."""
     cursor = msgspec.json.encode(wiring.cursors.make(query, last)).decode() if last is not None else "null"
-    counted = f',"total":{total}' if total is not None else ""
+    counted = f',"total":{"null" if uncounted else total}' if uncounted or total is not None else ""
     return json_text(f'{{"items":{items},"next_cursor":{cursor}{counted}}}')

@@ -94,7 +94,7 @@ class ListedCustomer(CustomerRecord):
 
 
 class CustomerList(BaseModel):
-    """One page of customers."""
+    """One page of customers. A total that was asked for is null when counting them takes too long."""
 
     items: list[ListedCustomer]
     next_cursor: str | None

@@ -26,7 +26,7 @@ async def post_search(request: CustomerSearch, session: SessionDep, actor: Actor
     asked = {"filter": request.filter, "sort": request.sort}
     after = wiring.cursors.read(asked, request.cursor)
     page = await list_customers(session, actor, node, sort, request.limit, after, request.total)
-    return page_answer(wiring, asked, page.items, page.last, page.total)
+    return page_answer(wiring, asked, page.items, page.last, page.total, page.uncounted)
 
 
 @search.get("/customers/values", response_model=ValueList)

@@ -3,27 +3,36 @@
 `queries/plans.py` says which way a page is found, `queries/records.py` writes what is shown.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from services.customers.domain.filters import All, Node, Not, the_purchases, with_exact_tones
 from services.customers.queries.ordering import Sort
-from services.customers.queries.plans import Search, counting, plans
+from services.customers.queries.plans import counting, plans
 from services.customers.queries.records import records
 from services.customers.queries.statistics import Statistics, statistics
+from services.customers.queries.walks import Search
 from shared.database import Session, run
 from shared.errors import Invalid
 from shared.identity import DELETE, Actor
 from shared.rows import Row
 
+TOTAL_SECONDS = 2.0
+"""A list is worth more than its total: of a million customers, one that no index narrows takes seconds to count."""
+
 
 @dataclass(frozen=True)
 class CustomerPage:
-    """One page as JSON text, and the sort values of its last row where another page may follow."""
+    """One page as JSON text, and the sort values of its last row where another page may follow.
+
+    `uncounted`: a total was asked for and took too long.
+    """
 
     items: str
     last: list[Any] | None
     total: int | None = None
+    uncounted: bool = False
 
 
 async def list_customers(
@@ -44,7 +53,7 @@ async def list_customers(
     if deleted:
         actor.require(DELETE)
     known = await statistics(session)
-    count = await _count(session, Search(actor, node, deleted=deleted), known) if total else None
+    count = await _total(session, Search(actor, node, deleted=deleted), known) if total else None
     exact = with_exact_tones(node) if sort is None else None
     ranks = [node] if exact is None else [exact, All((node, Not(exact)))]
     rank, place = _place(after, len(ranks))
@@ -55,7 +64,8 @@ async def list_customers(
         rank, place = rank + 1, None
     shown = [row.customer_id for _, row in found[:limit]]
     items = await records(session, shown, the_purchases(node))
-    return CustomerPage(items, _last(*found[limit - 1]) if len(found) > limit else None, count)
+    last = _last(*found[limit - 1]) if len(found) > limit else None
+    return CustomerPage(items, last, count, uncounted=total and count is None)
 
 
 async def count_customers(session: Session, actor: Actor, node: Node, deleted: bool = False) -> int:
@@ -71,6 +81,15 @@ async def _found(session: Session, search: Search, known: Statistics) -> list[Ro
         if made.complete or len(rows) >= search.limit:
             break
     return rows
+
+
+async def _total(session: Session, search: Search, known: Statistics) -> int | None:
+    """The total of a list; None when counting takes longer than TOTAL_SECONDS, and is given up."""
+    try:
+        async with asyncio.timeout(TOTAL_SECONDS):
+            return await _count(session, search, known)
+    except TimeoutError:
+        return None
 
 
 async def _count(session: Session, search: Search, known: Statistics) -> int:

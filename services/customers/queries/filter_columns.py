@@ -2,6 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from hashlib import md5
+from uuid import UUID
+
+from shared.folding import fold
 
 DAYS_LEFT = "(r.forget_after_days - (day_of(now()) - day_of(greatest(n.last_contact_at, c.clock_started_at))))"
 """Days until Don't Forget (G5); `greatest` passes over a missing contact, null stands for never."""
@@ -94,3 +98,8 @@ def joins(sql: str) -> str:
 def of_kind(kind: str, ids: str) -> str:
     """Those of some ids (SQL of an array) that are of a kind, as SQL."""
     return f"(SELECT of_kind({ids}, '{kind}'))"
+
+
+def province_key(name: str) -> UUID:
+    """The key of the customers of a province, as PostgreSQL's function of that name makes it."""
+    return UUID(md5(f"province:{fold(name)}".encode(), usedforsecurity=False).hexdigest())

@@ -4,6 +4,8 @@ An order counts when it is confirmed or completed. A return subtracts at its own
 own. The same choice gives the period's values beside the items of a list (P3).
 """
 
+from typing import Literal
+
 from services.customers.domain.filter_values import CURRENCY
 from services.customers.domain.purchase_filter import Purchases, Span
 from services.customers.queries.parameters import Parameters
@@ -13,15 +15,36 @@ _COUNT = "count(*) FILTER (WHERE NOT d.is_return)"
 _QUANTITY = "coalesce(sum(CASE WHEN d.is_return THEN -line.quantity ELSE line.quantity END), 0)"
 
 
-def purchased(node: Purchases, parameters: Parameters, one_by_one: bool) -> str:
-    """The condition on a row of `customer_search s`, asked of each customer, or once of all orders."""
+Way = Literal["each", "prospects", "orders", "any"]
+"""Where the orders are looked for: each customer's, those of customers who ever bought for so much, all of the time
+asked for; `any` leaves it to the planner. It plans without the amounts when a statement comes often, and is then wrong
+by a hundred times."""
+
+
+def purchased(node: Purchases, parameters: Parameters, way: Way) -> str:
+    """The condition on a row of `customer_search s`."""
     orders, enough = _orders(node, parameters), _enough(node, parameters)
-    if one_by_one:
+    if way == "each":
         found = f"(SELECT {enough} FROM {orders} AND d.customer_id = s.customer_id)"
+    elif way == "prospects" and least_value(node) > 0:
+        found = (
+            f"s.customer_id IN (SELECT p.customer_id FROM ({_prospects(node, parameters)} OFFSET 0) p"
+            f" CROSS JOIN LATERAL (SELECT {enough} AS bought FROM {orders} AND d.customer_id = p.customer_id) o"
+            " WHERE o.bought)"
+        )
     else:
-        orders += _prospects(node, parameters)
-        found = f"s.customer_id IN (SELECT d.customer_id FROM {orders} GROUP BY d.customer_id HAVING {enough})"
+        if way == "any" and least_value(node) > 0:
+            orders += f" AND d.customer_id IN ({_prospects(node, parameters)})"
+        chosen = f"SELECT d.customer_id FROM {orders} GROUP BY d.customer_id HAVING {enough}"
+        found = f"s.customer_id IN ({chosen})"
+        if way == "orders":  # looked up in a hash of all who bought, while customers are read in order
+            found = f"({found}) IS TRUE"
     return found if node.purchased else f"NOT {found}"
+
+
+def least_value(node: Purchases) -> int:
+    """For how much in all a customer must have bought at least, ever."""
+    return int(max(node.total_value.lowest or 0, node.order_value.lowest or 0))
 
 
 def period(node: Purchases, parameters: Parameters) -> str:
@@ -77,11 +100,8 @@ def _enough(node: Purchases, parameters: Parameters) -> str:
 
 def _prospects(node: Purchases, parameters: Parameters) -> str:
     """Who never bought for so much in all cannot have done so in the chosen orders: few are left, at once."""
-    least = max(node.total_value.lowest or 0, node.order_value.lowest or 0)
-    if least <= 0:
-        return ""
-    value = parameters.add(least, "bigint")
-    return f" AND d.customer_id IN (SELECT customer_id FROM customer_contact WHERE purchased_value >= {value})"
+    value = parameters.add(least_value(node), "bigint")
+    return f"SELECT customer_id FROM customer_contact WHERE purchased_value >= {value}"
 
 
 def _within(expression: str, span: Span, kind: str, parameters: Parameters) -> list[str]:

@@ -6,14 +6,16 @@ group with its subtree, …) give a page from their newest end; all of them boun
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from services.customers.domain.filters import All, Node, Not, OpportunityTest, Some, Test
 from services.customers.domain.purchase_filter import Purchases
 from services.customers.domain.search_text import manager_lexeme, viewer_lexeme
-from services.customers.queries.filter_columns import KINDS, of_kind
+from services.customers.queries.filter_columns import KINDS, of_kind, province_key
 from services.customers.queries.parameters import Parameters
+from services.customers.queries.purchases import Way, least_value
 from services.customers.queries.statistics import NOBODY, Statistics
 from services.customers.queries.text import lexemes_of
 from shared.identity import Actor
@@ -25,7 +27,13 @@ _KEYED = ("group_ids", "sector_ids", "source_ids", "viewer_ids")
 _SHARES = {"one_of": 0.02, "within": 0.3, "contains": 0.05, "starts_with": 0.05, "empty": 0.3, "is": 0.1}
 """Of a comparison that no statistic knows."""
 _OF_OPPORTUNITIES = 0.02
-_OF_PURCHASES = 0.03
+_OF_PRODUCTS = 0.1
+"""Of orders, those with a product that is asked for."""
+ORDERS_PER_PROSPECT = 6
+"""Looking up one customer's orders costs as much as reading so many orders in a row: 3 µs and 0.5 µs."""
+READS_PER_LOOK = 25
+"""Reading the postings of so many customers costs as much as looking at one: of a million, 350,000 with a common
+prefix took 130 ms, 5,000 customers looked at 40 ms."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +103,44 @@ def share(node: Node, known: Statistics) -> float:
     if isinstance(node, OpportunityTest):
         return _OF_OPPORTUNITIES
     if isinstance(node, Purchases):
-        return _OF_PURCHASES if node.purchased else 1.0 - _OF_PURCHASES
+        return _share_of_buyers(node, known) if node.purchased else 1.0 - _share_of_buyers(node, known)
     start = _start(node, known)
     if start is not None:
         return min(1.0, start.rows / max(known.customers, 1.0))
     if node.field.name == "unassigned":
         return 1.0 - min(1.0, known.keys.of(NOBODY) / max(known.customers, 1.0))
     return _SHARES.get(node.comparison, 1.0)
+
+
+def share_too_new(parts: Sequence[Node], known: Statistics) -> float:
+    """Which share of all customers came after the orders that are asked for: few of them match, and they are newest."""
+    ends = [part.ordered_to for part in parts if isinstance(part, Purchases) and part.purchased and part.ordered_to]
+    return max((known.created_at.at_least(_behind(end)) for end in ends), default=0.0)
+
+
+def way_of_purchases(parts: Sequence[Node], known: Statistics) -> Way:
+    """Where all who bought are found soonest: among who ever bought for so much, or in the orders of the period."""
+    nodes = [part for part in parts if isinstance(part, Purchases) and part.purchased]
+    if not nodes or known.customers < SMALL:
+        return "any"
+    prospects = min(known.purchased_value.at_least(max(least_value(node), 1)) for node in nodes) * known.customers
+    orders = min(_share_of_orders(node, known) for node in nodes) * known.documents
+    return "prospects" if prospects * ORDERS_PER_PROSPECT < orders else "orders"
+
+
+def narrowing(lexemes: str, known: Statistics, among: float) -> tuple[str, str | None]:
+    """The words of a query to ask an index for, and those to look for in what it finds, of `among` customers.
+
+    An index reads all postings of a prefix before it knows who has the other words, too.
+    """
+    ordered = sorted(lexemes.split(" & "), key=known.share_of_word)
+    rows, asked = among * known.share_of_word(ordered[0]), 1
+    for word in ordered[1:]:
+        share_of_word = known.share_of_word(word)
+        if share_of_word * known.customers > READS_PER_LOOK * rows:
+            break
+        rows, asked = rows * share_of_word, asked + 1
+    return " & ".join(ordered[:asked]), " & ".join(ordered[asked:]) or None
 
 
 def sight_lexemes(actor: Actor) -> str | None:
@@ -112,6 +151,28 @@ def sight_lexemes(actor: Actor) -> str | None:
         return "'nobody:'"
     sight = [f"'{manager_lexeme(employee_id)}'" for employee_id in actor.reach]
     return f"({' | '.join([*sight, _quoted(viewer_lexeme(actor.employee_id))])})"
+
+
+def _share_of_buyers(node: Purchases, known: Statistics) -> float:
+    """Who ever bought for so much, as far as orders lie in the period: 1.8 % instead of 2.2 % at 10 million a year."""
+    chosen = _OF_PRODUCTS if node.product_codes or node.product_group_codes else 1.0
+    return known.purchased_value.at_least(max(least_value(node), 1)) * _share_of_orders(node, known) * chosen
+
+
+def _share_of_orders(node: Purchases, known: Statistics) -> float:
+    """Which share of all orders lies in the period."""
+    since = known.ordered_at.at_least(_start_of(node.ordered_from)) if node.ordered_from else 1.0
+    later = known.ordered_at.at_least(_behind(node.ordered_to)) if node.ordered_to else 0.0
+    return max(since - later, 0.0)
+
+
+def _behind(day: date) -> datetime:
+    return _start_of(day) + timedelta(days=1)
+
+
+def _start_of(day: date) -> datetime:
+    """Near enough: zones do not matter to a guess."""
+    return datetime.combine(day, time(), UTC)
 
 
 def _start(part: Node, known: Statistics) -> Start | None:
@@ -125,6 +186,9 @@ def _start(part: Node, known: Statistics) -> Start | None:
         return _keyed(part, (NOBODY,), known, (NOBODY,))
     if part.comparison != "one_of":
         return None
+    if part.field.name == "address.province":
+        keys = tuple(dict.fromkeys(province_key(str(value)) for value in ids))
+        return _keyed(part, keys, known, keys)
     if part.field.name in _KEYED:
         subtree = part.field.kind == "tree"
         kind = KINDS[part.field.name]

@@ -7,11 +7,14 @@ see a customer is a word, too, so the size of somebody's reach is part of the gu
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from shared.database import Session, run
+from shared.rows import Row
 
 REFRESH_SECONDS = 60.0
 UNKNOWN_SHARE = 0.0001
@@ -22,7 +25,7 @@ NOBODY = UUID(int=0)
 
 _LEXEME = re.compile(r"'([^']*)'")
 _SIZES = "SELECT relname, greatest(reltuples, 0)::float8 FROM pg_class WHERE oid = ANY($1::text[]::regclass[]::oid[])"
-_TABLES = ["customer_search", "customer_key"]
+_TABLES = ["customer_search", "customer_key", "document"]
 _SHARES = """
 SELECT tablename, attname, most_common_vals::text::text[] AS common, most_common_freqs AS shares,
        CASE WHEN n_distinct < 0 THEN -n_distinct * greatest(reltuples, 1) ELSE n_distinct END AS distinct_values
@@ -34,6 +37,13 @@ WHERE (tablename, attname) IN (
 _WORDS = """
 SELECT most_common_elems::text::text[], most_common_elem_freqs FROM pg_stats
 WHERE tablename = 'customer_search' AND attname = 'words'
+"""
+_SPREADS = """
+SELECT attname, coalesce(histogram_bounds::text::text[], '{}') AS bounds, coalesce(most_common_vals::text::text[], '{}')
+       AS common, coalesce(most_common_freqs, '{}') AS shares, null_frac
+FROM pg_stats WHERE (tablename, attname) IN (
+    ('customer_search', 'created_at'), ('document', 'ordered_at'), ('customer_contact', 'purchased_value')
+)
 """
 _TREE = "SELECT id, parent_id FROM classification_item WHERE parent_id IS NOT NULL"
 
@@ -51,16 +61,38 @@ class Frequencies:
 
 
 @dataclass
+class Spread:
+    """How the values of a column are spread: the common ones as counted, the others by a histogram."""
+
+    bounds: Sequence[Any] = ()
+    common: dict[Any, float] = field(default_factory=dict)
+    other: float = 0.0
+    """The share of rows with a value that is not common."""
+
+    def at_least(self, value: Any) -> float:
+        """Which share of all rows has this value or a higher one; all, as long as nothing is known."""
+        if not self.bounds and not self.common:
+            return 1.0
+        above = len(self.bounds) - bisect_left(self.bounds, value)
+        share = self.other * above / max(len(self.bounds), 1)
+        return min(1.0, share + sum(part for one, part in self.common.items() if one >= value))
+
+
+@dataclass
 class Statistics:
     """What is known of the customers of one database. Without any, `customers` is 0."""
 
     customers: float = 0.0
+    documents: float = 0.0
     lexemes: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     managers: Frequencies = field(default_factory=Frequencies)
     relationships: Frequencies = field(default_factory=Frequencies)
     keys: Frequencies = field(default_factory=Frequencies)
     children: dict[UUID, list[UUID]] = field(default_factory=dict)
+    created_at: Spread = field(default_factory=Spread)
+    ordered_at: Spread = field(default_factory=Spread)
+    purchased_value: Spread = field(default_factory=Spread)
     read_at: float = float("-inf")
 
     def share_of_words(self, query: str) -> float:
@@ -69,8 +101,12 @@ class Statistics:
             return 1.0
         share = 1.0
         for alternatives in query.split(" & "):
-            share *= min(1.0, sum(map(self._share, _LEXEME.findall(alternatives))))
+            share *= self.share_of_word(alternatives)
         return share
+
+    def share_of_word(self, alternatives: str) -> float:
+        """Which share of all customers has one of a word's lexemes."""
+        return min(1.0, sum(map(self._share, _LEXEME.findall(alternatives))))
 
     def below(self, ids: Iterable[UUID]) -> set[UUID]:
         """The items and all below them, as the trees were a moment ago: good enough to guess."""
@@ -111,7 +147,7 @@ def forget_statistics() -> None:
 
 async def _read(session: Session, known: Statistics) -> None:
     sizes = dict(tuple(row) for row in await run(session, _SIZES, _TABLES))
-    known.customers = sizes["customer_search"]
+    known.customers, known.documents = sizes["customer_search"], sizes["document"]
     frequencies = {(row.tablename, row.attname): row for row in await run(session, _SHARES)}
     found: dict[str, Frequencies] = {}
     for table, column in (
@@ -133,6 +169,17 @@ async def _read(session: Session, known: Statistics) -> None:
     pairs = sorted(zip(words[0], words[1], strict=False)) if words is not None and words[0] is not None else []
     known.lexemes = tuple(lexeme for lexeme, _ in pairs)  # the frequencies end with two or three bounds
     known.shares = tuple(share for _, share in pairs)
+    spreads = {row.attname: row for row in await run(session, _SPREADS)}
+    known.created_at = _spread(spreads.get("created_at"), datetime.fromisoformat)
+    known.ordered_at = _spread(spreads.get("ordered_at"), datetime.fromisoformat)
+    known.purchased_value = _spread(spreads.get("purchased_value"), int)
     known.children = {}
     for row in await run(session, _TREE):
         known.children.setdefault(row.parent_id, []).append(row.id)
+
+
+def _spread(row: Row | None, read: Callable[[str], Any]) -> Spread:
+    if row is None:
+        return Spread()
+    common = dict(zip(map(read, row.common), row.shares, strict=True))
+    return Spread([read(bound) for bound in row.bounds], common, max(0.0, 1.0 - row.null_frac - sum(common.values())))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from services.customers.queries import customers
 from shared.contracts.events import Cause
 from shared.contracts.interactions import Contact, InteractionSummaryChanged, SummaryState
 from shared.identity import DELETE, VIEW_ALL
@@ -181,3 +182,23 @@ def summary(customer_id: Any, count: int, day: Any, version: int = 2) -> Interac
         ruleset=1,
     )
     return InteractionSummaryChanged(version=version, state=state, cause=Cause(kind="system"))
+
+
+async def test_a_superior_counts_whom_they_look_at_once(team: Team) -> None:
+    """A2: the total of all that one sees has customers of subordinates and looked-at ones, each once."""
+    await team.create(team.binh, name="Của Bình", viewer_ids=[str(team.ids["an"])])
+    await team.create(team.dung, name="Của Dũng", viewer_ids=[str(team.ids["an"])])
+    await team.create(team.dung, name="Chỉ của Dũng")
+    counted = (await team.an.get("/api/v1/customers", params={"total": "true"})).json()
+    assert counted["total"] == len(counted["items"]) == 2
+
+
+async def test_a_total_that_takes_too_long_is_null(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P5: the page is answered all the same, and the connection serves the next request."""
+    await team.create(team.binh, name="Của Bình")
+    monkeypatch.setattr(customers, "TOTAL_SECONDS", 0.0)
+    answer = (await team.binh.get("/api/v1/customers", params={"total": "true"})).json()
+    assert (answer["total"], [item["name"] for item in answer["items"]]) == (None, ["Của Bình"])
+    searched = (await team.binh.post("/api/v1/customers/search", json={"total": True})).json()
+    assert (searched["total"], len(searched["items"])) == (None, 1)
+    assert "total" not in (await team.binh.get("/api/v1/customers")).json()

@@ -27,12 +27,14 @@ PAGE = 7
 async def measured_world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The same, with statistics, and with limits so low that every way of finding a page is taken."""
     owner = await asyncpg.connect(driver_url(world.team.harness.settings.owner_url))
-    await owner.execute("ANALYZE customer_search, customer_key, customer")
+    await owner.execute("ANALYZE customer_search, customer_key, customer, customer_contact, document")
     await owner.close()
     statistics.forget_statistics()
     monkeypatch.setattr(starts, "SMALL", 1)
     monkeypatch.setattr(plans, "SMALL", 1)
-    monkeypatch.setattr(plans, "WALK_ROWS", 20)
+    monkeypatch.setattr(starts, "READS_PER_LOOK", 1)
+    for name, value in {"WALK_ROWS": 20, "MAX_WALK_ROWS": 200, "FAIRNESS": 0.5, "SPARE_ROWS": 1}.items():
+        monkeypatch.setattr(plans, name, value)
     return world
 
 

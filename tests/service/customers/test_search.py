@@ -193,6 +193,28 @@ async def test_picklists_know_what_the_asker_may_know(team: Team) -> None:
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "?field")
 
 
+async def test_a_province_is_found_however_its_name_is_written(team: Team) -> None:
+    """P4: a customer is in the province that it is in now, live or deleted."""
+    keeper = team.as_("binh", DELETE)
+    record = await team.create(team.binh, name="Lan", address={"province": "Hà Nội"})
+    await team.create(team.binh, name="Hoa")
+    path = f"/api/v1/customers/{record['id']}"
+
+    def province(name: str, operator: str = "eq") -> dict[str, Any]:
+        return {"field": "address.province", "op": operator, "value": name}
+
+    assert await found(team.binh, province("ha noi")) == ["Lan"]
+    assert await found(team.binh, province("HÀ NỘI", "ne")) == ["Hoa"]
+    moved = await team.binh.patch(path, json={"address": {"province": "Huế"}}, headers={"If-Match": '"1"'})
+    assert moved.status_code == 200, moved.text
+    assert await found(team.binh, province("Hà Nội")) == []
+    assert await found(team.binh, province("Hue")) == ["Lan"]
+    assert (await keeper.delete(path, headers={"If-Match": '"2"'})).status_code in (200, 204)
+    assert await found(team.binh, province("Huế")) == []
+    assert (await keeper.post(f"{path}/restore", headers={"If-Match": '"3"'})).status_code == 200
+    assert await found(team.binh, province("Huế")) == ["Lan"]
+
+
 async def test_deleted_customers_are_filtered_like_others(team: Team) -> None:
     """C4, P4: `?state=deleted` with any parameter, for holders of the right."""
     keeper = team.as_("binh", DELETE)

@@ -1,0 +1,170 @@
+"""Walks: pages found at the newest ends of indexes, in the order of the list, by looking at customers one by one.
+
+What a list asks for (`Search`) and one statement that answers it (`Plan`) are here, too. A walk is bounded: a page
+that it does not fill may have been cut off, and is then looked for in another way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from services.customers.domain.filters import All, Node, Test
+from services.customers.queries.filter_columns import joins
+from services.customers.queries.filters import Asker, condition, visible
+from services.customers.queries.ordering import NEWEST, NEWEST_FIRST, Sort
+from services.customers.queries.parameters import Parameters
+from services.customers.queries.purchases import Way
+from services.customers.queries.starts import Start, Stretch
+from shared.identity import Actor
+
+EVERYBODY = 1_000_000_000
+"""A walk as long as this leaves nobody out."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a list asks for, where it continues, and how many rows of it are wanted."""
+
+    actor: Actor
+    node: Node
+    sort: Sort = NEWEST_FIRST
+    after: Sequence[Any] | None = None
+    limit: int = 0
+    deleted: bool = False
+
+    @cached_property
+    def parts(self) -> tuple[Node, ...]:
+        """Conditions that must all hold."""
+        return _flat(self.node)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One statement. Without `complete`, a page that it does not fill may have been cut off."""
+
+    sql: str
+    parameters: Parameters
+    complete: bool = True
+
+
+def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
+    """The newest customers of all, at most so many, looked at one by one; who bought may wait in a hash."""
+    parameters = Parameters()
+    asker = Asker(search.actor, parameters, purchases)
+    walked = _newest_rows("customer_search s", "s", _bounds(search, asker, "s"), search, rows)
+    asked = where(asker, _rest(search, None))
+    order = search.sort.order("s", ["s.created_at"])
+    sql = f"SELECT s.customer_id, s.created_at AS key0 FROM ({walked}) s {joins(asked)} WHERE {asked} ORDER BY {order}"
+    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete=rows >= EVERYBODY)
+
+
+def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
+    """The newest ends of a start's stretches: at most `each` customers found in one, at most `rows` looked at.
+
+    Of several stretches one that was left early hides what lies behind: nothing is told from there on.
+    """
+    parameters = Parameters()
+    asker = Asker(search.actor, parameters, purchases="each")
+    rest = where(asker, _rest(search, start), seen=start.part is None)
+    ends = " UNION ALL ".join(
+        _end(search, asker, place, stretch, rest, each, rows) for place, stretch in enumerate(start.stretches)
+    )
+    complete = each >= search.limit and rest == "true"
+    told, cut = "found.customer_id IS NOT NULL", ""
+    if not complete and _several(start):
+        hidden = _hidden(search, asker, start, each, rows if rest != "true" else None)
+        cut = f", cut AS ({hidden} ORDER BY {search.sort.order('left_at', ['left_at.key0'])} LIMIT 1)"
+        behind = "<" if search.sort.keys[0].descending else ">"
+        told += (
+            " AND NOT EXISTS (SELECT FROM cut"
+            f" WHERE (found.key0, found.customer_id) {behind} (cut.key0, cut.customer_id))"
+        )
+    order = search.sort.order("found", ["found.key0"])
+    sql = (
+        f"WITH ends AS {'MATERIALIZED ' if cut else ''}({ends}){cut}"
+        f" SELECT DISTINCT found.customer_id, found.key0 FROM ends found WHERE {told} ORDER BY {order}"
+    )
+    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete)
+
+
+def answers_all(search: Search, start: Start) -> bool:
+    """Whether nothing is left to ask of the customers of a start: none is passed over, so that merging is complete."""
+    return where(Asker(search.actor, Parameters()), _rest(search, start), seen=start.part is None) == "true"
+
+
+def _several(start: Start) -> bool:
+    return sum(len(stretch.sizes) for stretch in start.stretches) != 1 or start.stretches[0].subtree
+
+
+def _end(search: Search, asker: Asker, place: int, stretch: Stretch, rest: str, each: int, rows: int) -> str:
+    """The newest of each id of a stretch; one row without a customer where there is none."""
+    alias, source = _walked(search, asker, stretch, rows if rest != "true" else each)
+    if alias == "k" and rest != "true":
+        source += " JOIN customer_search s ON s.customer_id = k.customer_id"
+    order = search.sort.order(alias, [f"{alias}.created_at"])
+    return (
+        f"SELECT {place} AS place, stretch.id, one.* FROM unnest({stretch.ids_sql(asker.parameters)}) stretch(id)"
+        f" LEFT JOIN LATERAL (SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)}"
+        f" WHERE {rest} ORDER BY {order} LIMIT {each}) one ON true"
+    )
+
+
+def _hidden(search: Search, asker: Asker, start: Start, each: int, rows: int | None) -> str:
+    """Where stretches were left: at the last of `each` found, or behind so many rows looked at."""
+    order = search.sort.order("ends", ["ends.key0"])
+    numbered = f"SELECT *, row_number() OVER (PARTITION BY place, id ORDER BY {order}) AS nth FROM ends"
+    hidden = [f"SELECT key0, customer_id FROM ({numbered}) numbered WHERE nth = {each} AND customer_id IS NOT NULL"]
+    for place, stretch in enumerate(start.stretches if rows is not None else ()):
+        alias, walked = _walked(search, asker, stretch, 1, rows or 0)
+        hidden.append(
+            f"SELECT {alias}.created_at, {alias}.customer_id FROM (SELECT id FROM ends WHERE place = {place}"
+            f" GROUP BY id HAVING count(customer_id) < {each}) stretch CROSS JOIN LATERAL {walked}"
+        )
+    return f"SELECT * FROM ({' UNION ALL '.join(hidden)}) left_at(key0, customer_id)"
+
+
+def _walked(search: Search, asker: Asker, stretch: Stretch, rows: int, offset: int = 0) -> tuple[str, str]:
+    """Rows of one stretch in the order of the list, with the alias they have."""
+    alias, table = ("k", "customer_key k") if stretch.column == "k.key" else ("s", "customer_search s")
+    within = [f"{stretch.column} = stretch.id", *_bounds(search, asker, alias)]
+    return alias, f"({_newest_rows(table, alias, within, search, rows, offset)}) {alias}"
+
+
+def _newest_rows(table: str, alias: str, within: list[str], search: Search, rows: int, offset: int = 0) -> str:
+    order = search.sort.order(alias, [f"{alias}.created_at"])
+    behind = f" OFFSET {offset}" if offset else ""
+    return f"SELECT * FROM {table} WHERE {' AND '.join(within) or 'true'} ORDER BY {order} LIMIT {rows}{behind}"
+
+
+def _rest(search: Search, start: Start | None) -> list[Node]:
+    """What neither the start nor the bounds of the walk have answered."""
+    answered = start.part if start is not None else None
+    return [part for part in search.parts if part is not answered and not _is_bound(part)]
+
+
+def _bounds(search: Search, asker: Asker, alias: str) -> list[str]:
+    """The stretch of the order that is asked for: days of creation, and what lies behind the last page."""
+    days = [condition(asker, part) for part in search.parts if _is_bound(part)]
+    found = [day.replace("s.created_at", f"{alias}.created_at") for day in days]
+    if search.after is not None:
+        columns = [f"{alias}.created_at"]
+        found.append(search.sort.behind(search.after, asker.parameters, columns, f"{alias}.customer_id"))
+    return found
+
+
+def _is_bound(part: Node) -> bool:
+    return isinstance(part, Test) and part.field.name == NEWEST and part.comparison == "within"
+
+
+def where(asker: Asker, parts: Sequence[Node], seen: bool = False) -> str:
+    """Sight, unless the start has answered it, and every part."""
+    conditions = [] if seen else [visible(asker.actor, asker.parameters)]
+    conditions += [condition(asker, part) for part in parts]
+    return " AND ".join(one for one in conditions if one != "true") or "true"
+
+
+def _flat(node: Node) -> tuple[Node, ...]:
+    if not isinstance(node, All):
+        return (node,)
+    return tuple(inner for part in node.parts for inner in _flat(part))
