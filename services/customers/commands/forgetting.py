@@ -12,15 +12,18 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from services.customers.commands.long_work import begin_long_work
 from services.customers.commands.publishing import tell, write_entries
 from services.customers.commands.storing import COLUMNS
 from services.customers.domain.creation import Draft
+from services.customers.domain.long_work import LongWork
 from services.customers.domain.relationships import DONT_FORGET
 from shared.contracts.customers import CustomerRelationshipChanged
 from shared.contracts.events import Cause
 from shared.contracts.interactions import SUMMARIES
 from shared.database import Database, Session, clock, run
 from shared.envelope import Envelope
+from shared.identity import Actor
 from shared.progress import read_partitions
 from shared.rows import Row
 from shared.settings import Settings
@@ -121,13 +124,26 @@ async def return_contacted(session: Session, contacts: Mapping[UUID, Envelope[An
         await write_entries(session, tell(session, [event], after=contact))
 
 
-async def return_from(session: Session, relationship_id: UUID) -> int:
-    """Bring back customers whom this relationship's days no longer let be forgotten (G5); answers how many.
+async def return_from(session: Session, actor: Actor, relationship_id: UUID) -> None:
+    """Bring back customers whom this relationship's days no longer let be forgotten (G5).
 
-    A thousand at once; the rest is the next sweep's.
+    So many at once; the rest is left to the worker, who begins as soon as this is committed.
     """
+    if await _return_some(session, relationship_id, RETURN_AT_ONCE) == RETURN_AT_ONCE:
+        await begin_long_work(session, actor, "return", {"relationship_id": str(relationship_id)})
+
+
+async def return_next(session: Session, work: LongWork, _: Actor) -> bool:
+    """Bring back the next customers of a relationship; False behind the last (G5)."""
+    returned = await _return_some(session, UUID(work.request["relationship_id"]), BATCH)
+    work.done += returned
+    work.total = work.done
+    return returned == BATCH
+
+
+async def _return_some(session: Session, relationship_id: UUID, limit: int) -> int:
     today, at = await _today(session), await clock(session)
-    rows = (await run(session, _RETURN_FROM, today, at, relationship_id, RETURN_AT_ONCE)).all()
+    rows = (await run(session, _RETURN_FROM, today, at, relationship_id, limit)).all()
     await _tell(session, rows, Cause(kind="sweep", id=str(today)))
     return len(rows)
 

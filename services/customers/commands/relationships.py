@@ -1,7 +1,7 @@
 """Writes to relationships (G4, G2): few rows, one lock for all of them.
 
 More days allowed bring back customers who are forgotten by the old ones (G5): what one request can carry
-at once, the rest by the next sweep.
+at once, the rest by the worker right behind it.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ async def update_relationship(
     await session.flush()
     await publish(session, events)
     if _allows_more(found.forget_after_days, days_before):
-        await return_from(session, relationship_id)
+        await return_from(session, actor, relationship_id)
     return found
 
 

@@ -17,13 +17,13 @@ from shared.envelope import Origin
 from shared.identity import Actor
 from shared.long_work import LongWorkRow
 
-WorkKind = Literal["assignment", "selection", "export"]
+WorkKind = Literal["assignment", "selection", "export", "return"]
 
 _instant = DateTime(timezone=True)
 
 
 class LongWork(LongWorkRow, Mapped):
-    """An assignment, a selection or an export; it goes on from `next_chunk`."""
+    """An assignment, a selection or an export, which go on from `next_chunk`; or a return from Don't Forget."""
 
     __tablename__ = "long_work"
 
