@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from shared import telemetry
 from shared.errors import SchemaTooOld
-from shared.service import EVERY_PART, Service, run_job, serve
+from shared.service import EVERY_PART, JOBS, Service, run_job, serve
 
 
 def command_line(service: Service) -> typer.Typer:
@@ -68,13 +68,13 @@ def command_line(service: Service) -> typer.Typer:
         today: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The tenant's day")] = None,
         slot: Annotated[str | None, typer.Option(help="Run once for this slot (default: this minute)")] = None,
     ) -> None:
-        """Run a job once: purge, and the service's own."""
+        """Run a job once: purge, compact, and the service's own."""
         settings = service.load_settings()
         telemetry.configure(settings)
         now = datetime.now(settings.zone)
         day: date = today.date() if today else now.date()
-        if name not in ("purge", *service.jobs):
-            raise typer.BadParameter(f"one of: {', '.join(sorted(('purge', *service.jobs)))}")
+        if name not in {*JOBS, *service.jobs}:
+            raise typer.BadParameter(f"one of: {', '.join(sorted({*JOBS, *service.jobs}))}")
         taken = slot or f"{day}T{now:%H:%M}"
         outcome = _run(run_job(service, settings, name, taken, day))
         _say({"job": name, "slot": taken, "outcome": dict(outcome) if outcome is not None else "ran before"})

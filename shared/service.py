@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from fastapi import APIRouter, FastAPI
 
 from shared import idempotency, inbox, telemetry
+from shared.compaction import compact
 from shared.contracts.events import Topic
 from shared.cursors import Cursors
 from shared.database import Database, Session, run, run_counting
@@ -143,9 +144,13 @@ async def purge(database: Database, settings: Settings, _: date) -> Mapping[str,
     return {"idempotent_answers": answers, "inbox_entries": entries, "sent_events": sent}
 
 
+JOBS: Mapping[str, Job] = {"purge": purge, "compact": compact}
+"""What every service does on a timer, beside its own."""
+
+
 async def run_job(service: Service, settings: Settings, name: str, slot: str, today: date) -> Mapping[str, Any] | None:
     """Run a job once for a slot, whoever asks first; None when the slot was taken before."""
-    job: Job = {"purge": purge, **service.jobs}[name]
+    job: Job = {**JOBS, **service.jobs}[name]
     database = Database(settings, pool_size=2)
     try:
         async with database.transaction() as session:

@@ -50,6 +50,7 @@ JOBS = (
     Job("interactions", "reconcile", HOUR_SECONDS),
     Job("imports", "expire", HOUR_SECONDS),
     *(Job(service, "purge", HOUR_SECONDS) for service in SERVICES),
+    *(Job(service, "compact", DAY_SECONDS) for service in SERVICES),
 )
 
 

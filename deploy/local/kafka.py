@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import uuid
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -65,16 +66,24 @@ BROKER_SETTINGS = {
 
 
 class KafkaServer:
-    """One broker whose data, log and configuration lie in `directory`.
+    """One broker whose data, log and configuration lie in `directory`; `settings` go before ours.
 
     `port` is drawn when none is given and stays the same over restarts. The broker ends with the
     calling process, however that ends, unless `outlives_caller`.
     """
 
-    def __init__(self, directory: Path, port: int | None = None, *, outlives_caller: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        *,
+        outlives_caller: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = port or free_port()
         self.log = directory / "kafka.log"
         self._directory = directory
+        self._settings = dict(settings or {})
         self._data = directory / "data"
         self._properties = directory / "server.properties"
         self._fingerprint = self.bootstrap_servers
@@ -141,6 +150,7 @@ class KafkaServer:
             "advertised.listeners": f"BROKER://{self.bootstrap_servers}",
             "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self._data),
+            **self._settings,
         }
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 

@@ -8,15 +8,9 @@ import pytest
 
 from tests.architecture.source import sources
 
-CLAIMED = {
-    "customers": ["C1", "C2", "C3", "C4", "C5", "C6", "C8", "P5"],
-    "access": ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "R1", "R2", "R3"],
-    "interactions": ["I1", "I2", "I3", "I5", "I6", "I7", "I9", "I10", "I11", "I12", "I13", "I14"],
-    "last contact": ["L1", "L2", "L3", "L6", "L7"],
-    "imports": ["M1", "M2", "M3", "M4", "M5", "M7", "M8", "M9", "M14"],
-    "campaigns": ["K1", "K2", "K3", "K4", "K5", "K6", "K7"],
-}
-RULES = [rule for rules in CLAIMED.values() for rule in rules]
+CLAIMED = {"C": 8, "G": 6, "I": 14, "L": 7, "U": 4, "P": 5, "A": 7, "R": 3, "M": 14, "K": 7}
+"""Customers, classification, the ledger, last contact, discussion, purchases, access, rights, imports, campaigns."""
+RULES = [f"{letter}{number}" for letter, last in CLAIMED.items() for number in range(1, last + 1)]
 
 _KEY = re.compile(r"\b([A-Z])(\d{1,2})(?:\s*[–-]\s*(?:\1)?(\d{1,2}))?\b")
 

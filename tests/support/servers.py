@@ -18,6 +18,13 @@ from deploy.local.kafka import KafkaServer
 from deploy.local.postgres import SUPERUSER, PostgresServer
 from shared.contracts.catalogue import SERVICES
 
+CLEANING = {
+    "log.cleaner.backoff.ms": "500",
+    "log.retention.check.interval.ms": "1000",
+    "log.initial.task.delay.ms": "1000",
+}
+"""What is due to be cleaned is cleaned within a second or two: by default nobody looks for five minutes."""
+
 
 @dataclass(frozen=True)
 class ServiceDatabase:
@@ -66,7 +73,7 @@ class TestServers:
             from tests.support.containers import kafka_container
 
             return self._stack.enter_context(kafka_container())
-        server = KafkaServer(self._directory / "kafka")
+        server = KafkaServer(self._directory / "kafka", settings=CLEANING)
         server.start()
         self._stack.callback(server.stop)
         return server.bootstrap_servers

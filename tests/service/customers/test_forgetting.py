@@ -11,6 +11,7 @@ from services.customers.commands import forgetting
 from services.customers.commands.forgetting import ContactsLag, forget
 from services.customers.commands.storing import COLUMNS
 from services.customers.domain.relationships import DONT_FORGET
+from services.customers.worker import work_next
 from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerRelationshipChanged, CustomerRestored
 from shared.contracts.events import Cause
@@ -169,6 +170,25 @@ async def test_more_days_allowed_bring_customers_back_and_fewer_forget_sooner(cr
     await crew.admin.patch(path, json={"forget_after_days": None})
     assert await where(crew, customer) == [(HOT, None)]
     assert await sweep(crew, 3650) == {"forgotten": 0, "returned": 0}
+
+
+async def test_more_days_bring_back_also_those_whom_one_request_cannot_carry(
+    crew: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G5: as soon as the condition no longer holds: the worker goes on right behind the request, in batches."""
+    monkeypatch.setattr(forgetting, "RETURN_AT_ONCE", 2)
+    monkeypatch.setattr(forgetting, "BATCH", 2)
+    many = [await crew.create(crew.binh, relationship_id=str(HOT)) for _ in range(7)]
+    await _started(crew, 35)
+    assert (await sweep(crew))["forgotten"] == 7
+    await crew.admin.patch(f"/api/v1/relationships/{HOT}", json={"forget_after_days": 60})
+    assert sum([(await where(crew, one)) == [(HOT, None)] for one in many]) == 2
+    while await work_next(crew.harness.database):
+        pass
+    assert [await where(crew, one) for one in many] == [[(HOT, None)]] * 7
+    assert await crew.harness.sql("SELECT state, done FROM long_work") == [("finished", 5)]
+    causes = {event.cause.kind for event in await crew.harness.told(CustomerRelationshipChanged)}
+    assert causes == {"sweep"}
 
 
 async def test_days_changed_in_the_database_are_followed_by_the_next_sweep(crew: Team) -> None:
