@@ -19,6 +19,8 @@ from tests.performance.campaigns import automation, distribution
 from tests.performance.facts import facts_by_http, facts_by_topic, facts_shown
 from tests.performance.filling import fill
 from tests.performance.imports import imports_in_full
+from tests.performance.large_imports import LIMITS as LARGE_IMPORTS
+from tests.performance.large_imports import MANY_ROWS, large_imports
 from tests.performance.lists import filtered_lists, text_searches
 from tests.performance.machine import fresh_system
 from tests.performance.million import million_customers
@@ -27,13 +29,14 @@ from tests.performance.stage import Stage, stage
 from tests.performance.work import imported_file
 
 ROWS = (
-    "import", "imports", "list", "search", "http", "topic", "shown", "distribution", "automation", "lists-million",
-    "machine",
+    "import", "imports", "imports-large", "list", "search", "http", "topic", "shown", "distribution", "automation",
+    "lists-million", "machine",
 )  # fmt: skip
 OWN_STAGE = frozenset({"machine", "lists-million"})
 """Rows that bring what they run on."""
 CUSTOMERS, QUICK_CUSTOMERS = 100_000, 2_000
 FACTS, QUICK_FACTS = 30_000, 1_000
+QUICK_IMPORT_ROWS = 5_000
 LOAD_SECONDS, QUICK_LOAD_SECONDS = 10.0, 1.0
 PACED_SECONDS, QUICK_PACED_SECONDS = 15.0, 2.0
 
@@ -67,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def _on_stage(directory: Path, rows: Sequence[str], count: int, quick: bool) -> list[Figure]:
     """The rows that need a system with customers in it; imports last, since they add some."""
     figures: list[Figure] = []
-    async with stage(directory) as set_up:
+    async with stage(directory, **LARGE_IMPORTS) as set_up:
         started = time.perf_counter()
         people = await fill(set_up, count)
         print(f"filled in {time.perf_counter() - started:.0f} s", flush=True)
@@ -92,6 +95,7 @@ def _measures(people: Iterator[dict[str, Any]], quick: bool) -> dict[str, Measur
         "distribution": distribution,
         "import": lambda on: imported_file(on, people),
         "imports": lambda on: imports_in_full(on, people),
+        "imports-large": lambda on: large_imports(on, people, QUICK_IMPORT_ROWS if quick else MANY_ROWS),
     }
 
 

@@ -1,5 +1,6 @@
 """What processes cost, as the kernel counts it: CPU seconds with their children, memory by share."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,6 +40,17 @@ def cpu_seconds(pid: int | None) -> float:
 def pss_bytes(pids: Iterable[int]) -> int:
     """Memory by proportional share: a page that several processes map counts for each as a part."""
     return sum(_pss_kilobytes(pid) for pid in pids) * 1_024
+
+
+def family_bytes(pid: int | None) -> int:
+    """Memory by proportional share of a process and its living children."""
+    if pid is None:
+        return 0
+    total = pss_bytes([pid])
+    for child in _children(pid):
+        with contextlib.suppress(OSError, ValueError):  # it has ended meanwhile
+            total += pss_bytes([child])
+    return total
 
 
 def load_average() -> float:

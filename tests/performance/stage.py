@@ -19,6 +19,7 @@ from uuid import UUID
 import asyncpg
 
 from deploy.local.keys import DevelopmentKeys
+from deploy.local.services import ServiceProcess
 from shared.contracts.catalogue import SERVICES
 from tests.performance.processes import Usage, cpu_seconds
 from tests.support.servers import ServiceDatabase, TestServers
@@ -98,13 +99,13 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(directory: Path) -> AsyncIterator[Stage]:
-    """An empty system, ready."""
+async def stage(directory: Path, **environment: str) -> AsyncIterator[Stage]:
+    """An empty system, ready; `environment` is what its services are told beside the usual."""
     with ExitStack() as stack:
         servers = TestServers(directory, stack, fsync=True)
         databases = {name: await servers.create_database(name, f"bench_{os.getpid()}") for name in SERVICES}
         urls = {name: (database.app_url, database.owner_url) for name, database in databases.items()}
-        rapport = stack.enter_context(running_system(servers, directory, urls))
+        rapport = stack.enter_context(running_system(servers, directory, urls, ServiceProcess, **environment))
         async with AsyncExitStack() as opened:
             connections: dict[str, asyncpg.Connection] = {}
             for name, database in databases.items():

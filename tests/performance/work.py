@@ -23,7 +23,7 @@ IMPORTS = 3
 WARM_ROWS = 200
 INSERTS = 5
 POLL_SECONDS = 0.05
-WAIT_SECONDS = 300
+WAIT_SECONDS = 1_200
 
 IMPORTED = Bar("at most", 20, 8, "times the bare insert")
 

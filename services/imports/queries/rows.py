@@ -28,8 +28,9 @@ WHERE import_id = $1 AND outcome IS NOT NULL AND (cardinality($2::text[]) = 0 OR
 """
 
 _RESULT = """
-SELECT cells::text AS cells, outcome, customer_id, code, errors::text AS errors, reason, kept_fields FROM import_row
-WHERE import_id = $1 AND outcome IS NOT NULL ORDER BY row
+SELECT row, cells::text AS cells, outcome, customer_id, code, errors::text AS errors, reason, kept_fields
+FROM import_row
+WHERE import_id = $1 AND outcome IS NOT NULL AND row > $2 ORDER BY row LIMIT $3
 """
 
 
@@ -84,6 +85,7 @@ async def count_rows(session: Session, import_id: UUID, outcomes: Sequence[str])
 class ResultRow:
     """A data row with its cells as they are by now, and what became of it."""
 
+    row: int
     cells: list[str]
     outcome: str
     customer_id: UUID | None
@@ -93,10 +95,11 @@ class ResultRow:
     kept_fields: list[str]
 
 
-async def result_rows(session: Session, import_id: UUID) -> list[ResultRow]:
-    """Every data row in the file's order."""
+async def result_rows(session: Session, import_id: UUID, after: int, limit: int) -> list[ResultRow]:
+    """The data rows behind the row number given, in the file's order."""
     return [
         ResultRow(
+            row.row,
             msgspec.json.decode(row.cells),
             row.outcome,
             row.customer_id,
@@ -105,5 +108,5 @@ async def result_rows(session: Session, import_id: UUID) -> list[ResultRow]:
             row.reason,
             row.kept_fields,
         )
-        for row in await run(session, _RESULT, import_id)
+        for row in await run(session, _RESULT, import_id, after, limit)
     ]

@@ -1,15 +1,18 @@
-"""Writes files for people: the result of an import beside their own columns, and empty templates.
+"""Writes files for people: rows some at a time, beside them what became of each, and empty templates.
 
 No cell is ever a formula. An .xlsx holds texts, so phones keep their 0; in a .csv a cell that a
 spreadsheet would take for a formula gets a leading ' (M14), which `delimited.py` takes away again.
-Writing takes some 10 µs a cell: callers in an event loop run it in a thread.
+Writing takes some 10 µs a cell: callers in an event loop run it in a thread. No file is held as a whole: a .csv
+goes out as it is written, an .xlsx lies in a temporary file until it is complete.
 """
 
+import codecs
 import csv
 import io
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol, Self
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -21,6 +24,9 @@ from services.imports.spreadsheets.wording import TemplateWords, template_words
 from shared.spreadsheets import TEXT_ONLY, guard_formula
 
 FileFormat = Literal["xlsx", "csv"]
+
+PART_BYTES = 256 * 1024
+"""A complete .xlsx is handed out in parts of this size."""
 
 _COLUMN_CHARACTERS = 22
 _NOTE_CHARACTERS = 90
@@ -46,37 +52,96 @@ class TemplateField(Protocol):
     def label(self, language: str) -> str: ...
 
 
-def write_result(
-    header: Sequence[str],
-    rows: Iterable[tuple[Sequence[str], Annotation]],
-    language: str,
-    file_format: FileFormat,
-) -> bytes:
+class TableFile(Protocol):
+    """A heading and rows below it, on their way into a file."""
+
+    def add(self, records: Iterable[Sequence[str]]) -> bytes:
+        """Write rows; answers what can go out by now."""
+        ...
+
+    def finish(self) -> Iterator[bytes]:
+        """There are no more rows: the rest of the file, in parts."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing behind, whether finished or given up."""
+        ...
+
+
+def begin_table(header: Sequence[str], language: str, file_format: FileFormat) -> TableFile:
+    """A file of a heading and rows as they are."""
+    return CsvFile(header) if file_format == "csv" else XlsxFile(template_words(language).data_sheet, header)
+
+
+class ResultFile:
     """The rows as people sent them, each with what became of it in four more columns.
 
     Columns added by an earlier result are replaced. Corrected, the file can be uploaded again.
     """
-    own = [index for index, heading in enumerate(header) if not is_annotation(heading)]
-    first = [*(header[index] for index in own), *annotation_headers(language)]
-    records = (
-        [*(cells[index] if index < len(cells) else "" for index in own), *annotation.cells]
-        for cells, annotation in rows
-    )
-    if file_format == "csv":
-        return _csv_bytes(first, records)
-    with _Workbook() as workbook:
-        sheet = workbook.add_sheet(template_words(language).result_sheet, first)
-        workbook.add_records(sheet, records)
-    return workbook.content
+
+    def __init__(self, header: Sequence[str], language: str, file_format: FileFormat) -> None:
+        self._own = [index for index, heading in enumerate(header) if not is_annotation(heading)]
+        first = [*(header[index] for index in self._own), *annotation_headers(language)]
+        sheet = template_words(language).result_sheet
+        self._file: TableFile = CsvFile(first) if file_format == "csv" else XlsxFile(sheet, first)
+        self.finish, self.close = self._file.finish, self._file.close
+
+    def add(self, rows: Iterable[tuple[Sequence[str], Annotation]]) -> bytes:
+        """Write rows with what became of them; answers what can go out by now."""
+        return self._file.add(
+            [*(cells[index] if index < len(cells) else "" for index in self._own), *annotation.cells]
+            for cells, annotation in rows
+        )
 
 
-def write_records(records: Sequence[Sequence[str]], language: str, file_format: FileFormat) -> bytes:
-    """A heading and the rows below it, as they are."""
-    if file_format == "csv":
-        return _csv_bytes(records[0], records[1:])
-    with _Workbook() as workbook:
-        workbook.add_records(workbook.add_sheet(template_words(language).data_sheet, records[0]), records[1:])
-    return workbook.content
+class CsvFile:
+    """A .csv: every row can go out as soon as it is written."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        # Spreadsheets take a file without the mark for Windows-1252.
+        self._unsent = codecs.BOM_UTF8 + _csv_lines([header])
+
+    def add(self, records: Iterable[Sequence[str]]) -> bytes:
+        """These rows, behind the heading if they are the first."""
+        content, self._unsent = self._unsent + _csv_lines(records), b""
+        return content
+
+    def finish(self) -> Iterator[bytes]:
+        """The heading of a file without rows."""
+        if self._unsent:
+            yield self._unsent
+
+    def close(self) -> None:
+        """There is nothing to leave."""
+
+
+class XlsxFile:
+    """An .xlsx: nothing of it can go out before all is written."""
+
+    def __init__(self, sheet: str, header: Sequence[str]) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as this object: `close`
+        self._workbook = _Workbook(self._file)
+        self._sheet = self._workbook.add_sheet(sheet, header)
+        self._rows, self._complete = 0, False
+
+    def add(self, records: Iterable[Sequence[str]]) -> bytes:
+        """Nothing yet."""
+        self._rows = self._workbook.add_records(self._sheet, records, self._rows)
+        return b""
+
+    def finish(self) -> Iterator[bytes]:
+        """The whole file."""
+        self._workbook.close()
+        self._complete = True
+        self._file.seek(0)
+        while part := self._file.read(PART_BYTES):
+            yield part
+
+    def close(self) -> None:
+        """Remove the temporary files, this one and those of a workbook that was not completed."""
+        if not self._complete:
+            self._workbook.close()
+        self._file.close()
 
 
 def write_template(
@@ -89,15 +154,16 @@ def write_template(
     writable = [field for field in fields if not field.system]
     header = [f"{field.label(language)} *" if field.required else field.label(language) for field in writable]
     if file_format == "csv":
-        return _csv_bytes(header, ())
+        return b"".join(CsvFile(header).finish())
     texts = template_words(language)
-    with _Workbook() as workbook:
+    target = io.BytesIO()
+    with _Workbook(target) as workbook:
         sheet = workbook.add_sheet(texts.data_sheet, header)
         for index, field in enumerate(writable):
             if field.type != "day":  # typed days become real dates; everything else stays as typed
                 sheet.set_column(index, index, _COLUMN_CHARACTERS, workbook.text_format)
         _explain(workbook, writable, texts, language, limits or Limits())
-    return workbook.content
+    return target.getvalue()
 
 
 def _explain(
@@ -123,22 +189,23 @@ def _explain(
 
 
 class _Workbook:
-    """An .xlsx of texts, written row by row to a temporary file; `content` holds it once closed."""
+    """An .xlsx of texts, written row by row."""
 
-    def __init__(self) -> None:
-        self.content = b""
-        self._target = io.BytesIO()
-        self._book = xlsxwriter.Workbook(self._target, TEXT_ONLY)
+    def __init__(self, target: IO[bytes]) -> None:
+        self._book = xlsxwriter.Workbook(target, TEXT_ONLY)
         self._book.set_properties({"created": _CREATED})
         self.text_format: Format = self._book.add_format({"num_format": "@"})
         self._header_format: Format = self._book.add_format({"bold": True, "num_format": "@"})
 
-    def __enter__(self) -> "_Workbook":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Complete the file."""
         self._book.close()
-        self.content = self._target.getvalue()
 
     def add_sheet(self, name: str, header: Sequence[str]) -> Worksheet:
         sheet = self._book.add_worksheet(name)
@@ -147,9 +214,12 @@ class _Workbook:
         _write_row(sheet, 0, header, self._header_format)
         return sheet
 
-    def add_records(self, sheet: Worksheet, records: Iterable[Sequence[str]]) -> None:
-        for number, record in enumerate(records, start=1):
-            _write_row(sheet, number, record, None)
+    def add_records(self, sheet: Worksheet, records: Iterable[Sequence[str]], last_row: int = 0) -> int:
+        """Write rows behind the last one; answers which is the last now."""
+        for record in records:
+            last_row += 1
+            _write_row(sheet, last_row, record, None)
+        return last_row
 
 
 def _write_row(sheet: Worksheet, row: int, texts: Sequence[str], cell_format: Format | None) -> None:
@@ -158,13 +228,7 @@ def _write_row(sheet: Worksheet, row: int, texts: Sequence[str], cell_format: Fo
             sheet.write_string(row, column, text[: Limits.text_characters], cell_format)
 
 
-def _csv_bytes(header: Sequence[str], records: Iterable[Sequence[str]]) -> bytes:
+def _csv_lines(records: Iterable[Sequence[str]]) -> bytes:
     target = io.StringIO(newline="")
-    writer = csv.writer(target, lineterminator="\r\n")
-    writer.writerows(_guarded(header, records))
-    return target.getvalue().encode("utf-8-sig")  # spreadsheets take a file without the mark for Windows-1252
-
-
-def _guarded(header: Sequence[str], records: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-    for record in (header, *records):
-        yield [guard_formula(text) for text in record]
+    csv.writer(target, lineterminator="\r\n").writerows([guard_formula(text) for text in record] for record in records)
+    return target.getvalue().encode()

@@ -13,7 +13,7 @@ from services.imports.spreadsheets.delimited import read_delimited
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.reader import read_table
 from services.imports.spreadsheets.workbook import read_workbook
-from services.imports.spreadsheets.writer import write_result
+from tests.unit.imports.spreadsheets.written import write_result
 
 LIMITS = Limits()
 ROWS = [

@@ -11,8 +11,9 @@ from services.imports.spreadsheets.annotations import Annotation
 from services.imports.spreadsheets.header import propose_mapping
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.reader import read_table
-from services.imports.spreadsheets.writer import FileFormat, guard_formula, write_result, write_template
+from services.imports.spreadsheets.writer import FileFormat, guard_formula, write_template
 from shared.contracts.customer_fields import CUSTOMER_FIELDS
+from tests.unit.imports.spreadsheets.written import write_result
 
 FORMATS: list[FileFormat] = ["xlsx", "csv"]
 HEADER = ["Tên khách hàng", "Số điện thoại", "Mô tả"]
