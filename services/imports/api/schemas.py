@@ -55,7 +55,11 @@ class MappingRequest(RequestModel):
 
 
 class ConfirmRequest(RequestModel):
-    """Whether rows in error are left out; without it they keep the import from being confirmed."""
+    """Whether rows in error are left out; without it they keep the import from being confirmed.
+
+    All or nothing is decided at this moment: a row that turns bad afterwards, since its customer changed or
+    its phone was taken, comes back as `conflict` or `error` of its own and spoils no other.
+    """
 
     skip_errors: bool = False
 

@@ -20,6 +20,7 @@ from services.imports.domain.fields import (
 )
 from services.imports.domain.known import Known, KnownCustomer
 from services.imports.domain.options import ImportOptions
+from services.imports.spreadsheets.rows import clean_text
 from shared.contracts.classification import relationship_id
 from shared.fields import MAX_TEXT
 from shared.reveals import Reveals, no_limit
@@ -171,8 +172,8 @@ class Preview:
                     self._take(found, name, given)
             except BadCell as error:
                 problems.append(Problem(name, error.code))
-        filled = {part: text for part, text in address.items() if text}
-        if filled != {part: text for part, text in (record.get("address") or {}).items() if text}:
+        filled = {part: _as_read(text) for part, text in address.items() if text}
+        if filled != {part: _as_read(text) for part, text in (record.get("address") or {}).items() if text}:
             found.values["address"] = address if filled else None
         manager_id = row.manager_id or (self._default_manager if "manager" not in row.given else None)
         if manager_id is not None and record.get("manager_id") != manager_id:
@@ -191,7 +192,7 @@ class Preview:
         else:
             new = self._resolve(field, given, old, found.record)
         if name not in MANY_VALUED:
-            if new != old:
+            if new != _as_read(old):
                 found.values[name] = new
         elif field in CHOICES and self._options.append_multi_select and given is not CLEAR:
             if (added := [item for item in new if item not in (old or ())]) or found.creates(name):
@@ -284,6 +285,11 @@ def _failed(row: ReadRow, customer: KnownCustomer | None, problems: Sequence[Pro
     if customer is None or not customer.visible:
         return Judgement(row.number, "error", None, row.given.get("code"), problems=problems)
     return Judgement(row.number, "error", customer.id, customer.code, problems=problems)
+
+
+def _as_read(value: Any) -> Any:
+    """A stored value as a file gives it back: line breaks and control characters do not survive one (M14)."""
+    return clean_text(value).strip() if isinstance(value, str) else value
 
 
 def _about(problems: Sequence[Problem], field: str) -> bool:

@@ -11,6 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from services.imports.spreadsheets.errors import hostile, unsupported
 from services.imports.spreadsheets.limits import KIB, Limits
@@ -18,6 +19,7 @@ from services.imports.spreadsheets.rows import NumberedRow, clean_text, collect_
 
 _DELIMITERS = ",;\t"
 _SNIFFED_RECORDS = 50
+_SEARCHED_RECORDS = 10_000  # millions of blank lines would be read once more for each delimiter
 _SAMPLE_BYTES = 64 * KIB
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _LEGACY_ENCODINGS = ("cp1258", "cp1252")
@@ -63,7 +65,7 @@ def sniff_delimiter(text: str) -> str:
     best_delimiter, best_score = ",", 0
     for delimiter in _DELIMITERS:
         widths: Counter[int] = Counter()
-        for record in _parsed(text, delimiter):
+        for record in islice(_parsed(text, delimiter), _SEARCHED_RECORDS):
             if len(record) > 1:
                 widths[len(record)] += 1
             if widths.total() == _SNIFFED_RECORDS:

@@ -15,6 +15,9 @@ NumberedRow = tuple[int, list[str]]
 # PostgreSQL refuses NUL in text, and no person typed the other control characters.
 _CONTROL_CHARACTERS = {code: None for code in range(32) if chr(code) not in "\t\n"}
 
+_SHEET_ROWS = 1_048_576
+"""No spreadsheet has more rows: blank lines without end would cost seconds."""
+
 
 def clean_text(text: str) -> str:
     """The text in NFC (phones and Macs send tones as separate marks), without control characters."""
@@ -36,6 +39,8 @@ def collect_rows(records: Iterable[NumberedRow], limits: Limits) -> list[Numbere
     for number, cells in records:
         filled = _filled_width(cells)
         if not filled:
+            if number > _SHEET_ROWS:
+                raise hostile(f"more than {_SHEET_ROWS} rows, blank ones included")
             continue
         if len(rows) == most_rows:
             raise _too_many_rows(limits)

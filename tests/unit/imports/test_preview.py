@@ -303,3 +303,12 @@ def test_all_problems_of_a_row_are_told_at_once(office: Office) -> None:
         Problem("gender", "unknown_option"),
         Problem("name", "required"),
     }
+
+
+def test_a_stored_text_that_no_file_can_hold_is_unchanged_when_it_comes_back(office: Office) -> None:
+    """M14: line breaks of Windows and control characters, stored over HTTP, are lost in a file, not changed by it."""
+    address = {"line": "1\r\nLê Lợi", "ward": None, "district": None, "province": None, "country": None}
+    office.customer(code="KH1", description="hai\r\ndòng\x01", occupation=" lái xe ", address=address)
+    row = {"code": "KH1", "description": "hai\ndòng", "occupation": "lái xe", "address": "1\nLê Lợi"}
+    assert office.judge(row)[0].outcome == "unchanged"
+    assert office.judge(row | {"description": "ba\ndòng"})[0].values == {"description": "ba\ndòng"}
