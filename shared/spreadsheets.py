@@ -1,9 +1,10 @@
-"""What every file for people obeys (M14): no cell is ever taken for a formula, a link or a number by itself.
+"""What every file of people obeys (M14): no cell is taken for a formula, a link or a number by itself; texts are clean.
 
 Loads nothing, since processes of their own write and read files with little memory.
 """
 
 import re
+import unicodedata
 
 MAX_CELL_CHARACTERS = 32_767
 """A longer text would be dropped whole by a spreadsheet, without a word."""
@@ -18,6 +19,9 @@ TEXT_ONLY = {
 
 _FORMULA_LIKE = re.compile(r"'*[=+\-@\t\r]")
 
+# PostgreSQL refuses NUL in text, and no person typed the other control characters.
+_CONTROL_CHARACTERS = {code: None for code in range(32) if chr(code) not in "\t\n"}
+
 
 def guard_formula(text: str) -> str:
     """A cell of a .csv that no spreadsheet takes for a formula.
@@ -26,3 +30,11 @@ def guard_formula(text: str) -> str:
     exactly what writing gave.
     """
     return f"'{text}" if _FORMULA_LIKE.match(text) else text
+
+
+def clean_text(text: str) -> str:
+    """The text in NFC (phones and Macs send tones as separate marks), without control characters."""
+    if text.isprintable() and unicodedata.is_normalized("NFC", text):
+        return text
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", lines).translate(_CONTROL_CHARACTERS)

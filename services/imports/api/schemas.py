@@ -11,9 +11,9 @@ from services.imports.domain.columns import Column
 from services.imports.domain.job import CUSTOMERS, OPEN, Import, progress
 from services.imports.domain.options import ImportOptions
 from services.imports.domain.saved_mapping import SavedMapping
-from services.imports.spreadsheets.rows import clean_text
 from shared.errors import Invalid
 from shared.fields import Items, Name, PageQuery, RequestModel
+from shared.spreadsheets import clean_text
 from shared.wording import message
 
 MAX_COLUMNS = 256

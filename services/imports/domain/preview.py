@@ -20,10 +20,10 @@ from services.imports.domain.fields import (
 )
 from services.imports.domain.known import Known, KnownCustomer
 from services.imports.domain.options import ImportOptions
-from services.imports.spreadsheets.rows import clean_text
 from shared.contracts.classification import relationship_id
 from shared.fields import MAX_TEXT
 from shared.reveals import Reveals, no_limit
+from shared.spreadsheets import clean_text
 
 Outcome = Literal["create", "update", "unchanged", "error"]
 

@@ -15,7 +15,8 @@ from itertools import islice
 
 from services.imports.spreadsheets.errors import hostile, unsupported
 from services.imports.spreadsheets.limits import KIB, Limits
-from services.imports.spreadsheets.rows import NumberedRow, clean_text, collect_rows
+from services.imports.spreadsheets.rows import NumberedRow, collect_rows
+from shared.spreadsheets import clean_text
 
 _DELIMITERS = ",;\t"
 _SNIFFED_RECORDS = 50

@@ -4,7 +4,6 @@ Both kinds of file end here, so that the same content gives the same table wheth
 or .csv. Runs in the child process.
 """
 
-import unicodedata
 from collections.abc import Iterable
 
 from services.imports.spreadsheets.errors import TOO_MANY_ROWS, UnreadableFile, hostile, unsupported
@@ -12,19 +11,8 @@ from services.imports.spreadsheets.limits import Limits
 
 NumberedRow = tuple[int, list[str]]
 
-# PostgreSQL refuses NUL in text, and no person typed the other control characters.
-_CONTROL_CHARACTERS = {code: None for code in range(32) if chr(code) not in "\t\n"}
-
 _SHEET_ROWS = 1_048_576
 """No spreadsheet has more rows: blank lines without end would cost seconds."""
-
-
-def clean_text(text: str) -> str:
-    """The text in NFC (phones and Macs send tones as separate marks), without control characters."""
-    if text.isprintable() and unicodedata.is_normalized("NFC", text):
-        return text
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return unicodedata.normalize("NFC", lines).translate(_CONTROL_CHARACTERS)
 
 
 def collect_rows(records: Iterable[NumberedRow], limits: Limits) -> list[NumberedRow]:

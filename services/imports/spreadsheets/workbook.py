@@ -14,7 +14,8 @@ import python_calamine
 from services.imports.spreadsheets.errors import hostile
 from services.imports.spreadsheets.guard import check_workbook
 from services.imports.spreadsheets.limits import Limits
-from services.imports.spreadsheets.rows import NumberedRow, clean_text, collect_rows
+from services.imports.spreadsheets.rows import NumberedRow, collect_rows
+from shared.spreadsheets import clean_text
 
 CellValue = str | float | int | bool | date | datetime | time | timedelta
 MergedRange = tuple[tuple[int, int], tuple[int, int]]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def read(content: bytes, kind: str) -> Reading:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)  # waited for already; Popen would wait again
     # a reader that the kernel ended has said nothing: whoever started it takes that for a hostile file
-    answer = json.loads(said) if process.returncode == 0 else {"code": "hostile_file"}
+    answer: dict[str, Any] = json.loads(said) if process.returncode == 0 else {"code": "hostile_file"}
     seconds = usage.ru_utime + usage.ru_stime
     return Reading(answer.get("code"), answer.get("rows", []), seconds, usage.ru_maxrss * 1024)
 
