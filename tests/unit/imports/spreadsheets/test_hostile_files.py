@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
@@ -25,7 +26,7 @@ class Reading:
     """What the reading process answered, and what it cost."""
 
     code: str | None
-    rows: list[tuple[int, list[str]]]
+    rows: list[Any]
     processor_seconds: float
     peak_bytes: int
 
@@ -44,10 +45,18 @@ def read(content: bytes, kind: str) -> Reading:
     process.stdout.close()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)  # waited for already; Popen would wait again
-    # a reader that the kernel ended has said nothing: whoever started it takes that for a hostile file
-    answer: dict[str, Any] = json.loads(said) if process.returncode == 0 else {"code": "hostile_file"}
-    seconds = usage.ru_utime + usage.ru_stime
-    return Reading(answer.get("code"), answer.get("rows", []), seconds, usage.ru_maxrss * 1024)
+    seconds, peak_bytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    answers = list(_answers(said))
+    # a reader that the kernel ended has said no last word: whoever started it takes that for a hostile file
+    code = answers[-1].get("code") if process.returncode == 0 else "hostile_file"
+    return Reading(code, [row for answer in answers for row in answer.get("rows", [])], seconds, peak_bytes)
+
+
+def _answers(said: bytes) -> Iterator[dict[str, Any]]:
+    while said:
+        length, _, said = said.partition(b"\n")
+        yield json.loads(said[: int(length)])
+        said = said[int(length) :]
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
