@@ -12,7 +12,7 @@ from services.customers.queries.ordering import Sort
 from services.customers.queries.plans import counting, plans
 from services.customers.queries.records import records
 from services.customers.queries.statistics import Statistics, statistics
-from services.customers.queries.walks import Search
+from services.customers.queries.walks import Plan, Search
 from shared.database import Session, run
 from shared.errors import Invalid
 from shared.identity import DELETE, Actor
@@ -78,9 +78,17 @@ async def _found(session: Session, search: Search, known: Statistics) -> list[Ro
     for plan in plans(search, known):
         made = plan()
         rows = (await run(session, made.sql, *made.parameters)).all()
-        if made.complete or len(rows) >= search.limit:
+        if made.complete or len(rows) >= search.limit or not await _left(session, made):
             break
     return rows
+
+
+async def _left(session: Session, made: Plan) -> bool:
+    """Whether a page that is not full may go on: near the end of a list nothing is left to look for elsewhere."""
+    if made.left is None:
+        return True
+    asked = made.left()
+    return (await run(session, asked.sql, *asked.parameters)).scalar_one()
 
 
 async def _total(session: Session, search: Search, known: Statistics) -> int | None:

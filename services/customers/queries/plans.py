@@ -27,6 +27,9 @@ from services.customers.queries.walks import EVERYBODY, Plan, Search, answers_al
 
 WALK_ROWS = 2_000
 MAX_WALK_ROWS = 20_000
+"""Measured at a million customers, beside other work for two cores: a row walked takes 0.1 µs when the index alone
+answers, 4 µs when its orders or its record are looked up. So no walk is worth ending before 2,000 rows (8 ms), and
+one of 20,000 (80 ms) costs what collecting 20,000 customers does."""
 SAFETY = 4
 """A walk goes on this many times further than its page is expected to need."""
 FAIRNESS, SPARE_ROWS = 1.5, 8

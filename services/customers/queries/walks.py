@@ -4,7 +4,7 @@ What a list asks for (`Search`) and one statement that answers it (`Plan`) are h
 that it does not fill may have been cut off, and is then looked for in another way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,11 +41,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Plan:
-    """One statement. Without `complete`, a page that it does not fill may have been cut off."""
+    """One statement. Without `complete`, a page that it does not fill may have been cut off: `left` asks whether."""
 
     sql: str
     parameters: Parameters
     complete: bool = True
+    left: "Callable[[], Plan] | None" = None
 
 
 def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
@@ -56,7 +57,15 @@ def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
     asked = where(asker, _rest(search, None))
     order = search.sort.order("s", ["s.created_at"])
     sql = f"SELECT s.customer_id, s.created_at AS key0 FROM ({walked}) s {joins(asked)} WHERE {asked} ORDER BY {order}"
-    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete=rows >= EVERYBODY)
+    complete = rows >= EVERYBODY
+    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete, lambda: _newest_left(search, rows))
+
+
+def _newest_left(search: Search, rows: int) -> Plan:
+    """Whether there are customers behind a walk."""
+    parameters = Parameters()
+    bounds = _bounds(search, Asker(search.actor, parameters), "s")
+    return Plan(f"SELECT EXISTS ({_newest_rows('customer_search s', 's', bounds, search, 1, rows)})", parameters)
 
 
 def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
@@ -65,36 +74,43 @@ def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
     Of several stretches one that was left early hides what lies behind: nothing is told from there on.
     """
     parameters = Parameters()
-    asker = Asker(search.actor, parameters, purchases="each")
-    rest = where(asker, _rest(search, start), seen=start.part is None)
-    ends = " UNION ALL ".join(
-        _end(search, asker, place, stretch, rest, each, rows) for place, stretch in enumerate(start.stretches)
-    )
-    complete = each >= search.limit and rest == "true"
-    told, cut = "found.customer_id IS NOT NULL", ""
-    if not complete and _several(start):
-        hidden = _hidden(search, asker, start, each, rows if rest != "true" else None)
-        cut = f", cut AS ({hidden} ORDER BY {search.sort.order('left_at', ['left_at.key0'])} LIMIT 1)"
+    ends, complete = _ends(search, start, each, rows, parameters)
+    told = "found.customer_id IS NOT NULL"
+    if not complete:
         behind = "<" if search.sort.keys[0].descending else ">"
         told += (
             " AND NOT EXISTS (SELECT FROM cut"
             f" WHERE (found.key0, found.customer_id) {behind} (cut.key0, cut.customer_id))"
         )
     order = search.sort.order("found", ["found.key0"])
-    sql = (
-        f"WITH ends AS {'MATERIALIZED ' if cut else ''}({ends}){cut}"
-        f" SELECT DISTINCT found.customer_id, found.key0 FROM ends found WHERE {told} ORDER BY {order}"
+    sql = f"{ends} SELECT DISTINCT found.customer_id, found.key0 FROM ends found WHERE {told} ORDER BY {order}"
+    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete, lambda: _merge_left(search, start, each, rows))
+
+
+def _merge_left(search: Search, start: Start, each: int, rows: int) -> Plan:
+    """Whether a stretch was left early."""
+    parameters = Parameters()
+    ends, _ = _ends(search, start, each, rows, parameters)
+    return Plan(f"{ends} SELECT EXISTS (SELECT FROM cut)", parameters)
+
+
+def _ends(search: Search, start: Start, each: int, rows: int, parameters: Parameters) -> tuple[str, bool]:
+    """The ends of stretches with where they were left early, and whether they cannot have been."""
+    asker = Asker(search.actor, parameters, purchases="each")
+    rest = where(asker, _rest(search, start), seen=start.part is None)
+    ends = " UNION ALL ".join(
+        _end(search, asker, place, stretch, rest, each, rows) for place, stretch in enumerate(start.stretches)
     )
-    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete)
+    if each >= search.limit and rest == "true":
+        return f"WITH ends AS ({ends})", True
+    hidden = _hidden(search, asker, start, each, rows if rest != "true" else None)
+    first = f"{hidden} ORDER BY {search.sort.order('left_at', ['left_at.key0'])} LIMIT 1"
+    return f"WITH ends AS MATERIALIZED ({ends}), cut AS ({first})", False
 
 
 def answers_all(search: Search, start: Start) -> bool:
     """Whether nothing is left to ask of the customers of a start: none is passed over, so that merging is complete."""
     return where(Asker(search.actor, Parameters()), _rest(search, start), seen=start.part is None) == "true"
-
-
-def _several(start: Start) -> bool:
-    return sum(len(stretch.sizes) for stretch in start.stretches) != 1 or start.stretches[0].subtree
 
 
 def _end(search: Search, asker: Asker, place: int, stretch: Stretch, rest: str, each: int, rows: int) -> str:
