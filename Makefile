@@ -1,6 +1,6 @@
 # Rapport on one machine. Needs make, Python 3.11 or later, Java 17 or later and Maven; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help up down reset demo test lint types contracts bench outages prove logs status token lock
+.PHONY: help up down reset demo test lint types contracts bench outages fuzz prove logs status token lock
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -40,6 +40,9 @@ test: $(INSTALLED) lint types contracts ## All tests, from a clean checkout
 
 outages: $(INSTALLED) ## Take Kafka and PostgreSQL away under load, let consumers come and go
 	$(BIN)/pytest tests/chaos/test_outages.py $(PYTEST_OPTIONS)
+
+fuzz: $(INSTALLED) ## Ask every path of every document many times, as two users: make fuzz examples=50
+	RAPPORT_FUZZ_EXAMPLES=$(or $(examples),50) $(BIN)/pytest tests/service/every_path/test_schemathesis.py $(PYTEST_OPTIONS)
 
 lint: $(INSTALLED) ## Style and form of the code
 	$(BIN)/ruff check
