@@ -8,19 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
-from uuid import UUID
 
-import uuid_utils.compat as uuid_utils
 from pydantic import ValidationError
 
 from shared.contracts.events import Event, Topic, event_type
 from shared.identity import SYSTEM, Actor
+from shared.ids import new_id as new_id
 
 CONTENT_TYPE = "application/json"
 COMPACTION_TICK = "rapport.compaction-tick"
 """Key of the tombstones that make a quiet compacted partition roll its segment; readers skip it."""
 
 MAX_ID_LENGTH = 256
+
+LETTER_PREFIX = "dlq_"
+"""How the headers begin that a dead letter has beside the record's own."""
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -59,11 +61,6 @@ class Envelope(Generic[E]):
     def origin(self, actor: Actor = SYSTEM) -> Origin:
         """What follows from this event: same correlation and trace, caused by it."""
         return Origin(actor, self.correlation_id or self.id, self.id, self.automation_depth, self.traceparent)
-
-
-def new_id() -> UUID:
-    """A UUIDv7: ids that sort by the time they were made."""
-    return uuid_utils.uuid7()
 
 
 def encode_headers(event: Event, event_id: str, source: str, at: datetime, origin: Origin) -> dict[str, str]:
@@ -107,7 +104,7 @@ def origin_headers(origin: Origin) -> dict[str, str]:
 def decode(
     topic: Topic, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]
 ) -> Envelope[Event]:
-    """Read a record of a topic. Raises Undecodable."""
+    """Read a record of a topic, what a dead letter says of itself aside. Raises Undecodable."""
     named = _texts(headers)
     text_key = _text(key, "key")
     if value is None:
@@ -172,14 +169,14 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    return {name: _text(value, f"header {name}") for name, value in headers}
+    return {name: _text(value, "header ", name) for name, value in headers if not name.startswith(LETTER_PREFIX)}
 
 
-def _text(value: bytes | None, what: str) -> str:
+def _text(value: bytes | None, what: str, name: str = "") -> str:
     try:
-        text = (value or b"").decode("utf-8")
+        text = value.decode() if value else ""
     except UnicodeDecodeError:
-        raise Undecodable(f"{what} is not UTF-8") from None
+        raise Undecodable(f"{what}{name} is not UTF-8") from None
     if "\x00" in text:
-        raise Undecodable(f"{what} holds NUL")
+        raise Undecodable(f"{what}{name} holds NUL")
     return text

@@ -53,7 +53,7 @@ class Subscription:
 
     def open(self, record: Record, settings: Settings) -> Envelope[Any]:
         """Read and check a record (a dead letter's own headers aside). Raises Undecodable."""
-        envelope = decode(self.topic, record.key, record.value, _without_error(record.headers))
+        envelope = decode(self.topic, record.key, record.value, record.headers)
         if self.check is not None and envelope.event is not None:
             self.check(envelope, settings)
         return envelope
@@ -241,10 +241,6 @@ class _Bare:
             record.offset,
             record.timestamp,
         )
-
-
-def _without_error(headers: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    return [(name, value) for name, value in headers if not name.startswith("dlq_")]
 
 
 def _highwater(consumer: AIOKafkaConsumer | None, topic: str, partition: int) -> int:

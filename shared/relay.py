@@ -8,6 +8,7 @@ sent twice (killed between acknowledgement and delete), never lost; consumers kn
 
 import asyncio
 import contextlib
+import struct
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,7 +18,6 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import kafka, telemetry
@@ -31,6 +31,7 @@ LEADER_POLL_SECONDS = 1.0
 FAULT_PAUSE_SECONDS = 0.5
 FAULT_PAUSE_MAX_SECONDS = 5.0
 KEYS_REMEMBERED = 10_000
+_MIX = 0x5BD1E995
 
 KEPT_TOPICS = [t.name for t in TOPICS if t.cleanup == "delete" and t.name not in ("crm.imports", "crm.import-results")]
 """Fact topics whose sent rows rest in `outbox_sent` for `resend`; imports resume from their own rows."""
@@ -116,8 +117,12 @@ class Relay:
             await producer.start()
             self.leads = True
             while not self._stopping.is_set():
-                if await self.send_batch(connection, producer) < self._settings.outbox_batch:
+                began = time.monotonic()
+                sent = await self.send_batch(connection, producer)
+                if sent < self._settings.outbox_batch:
                     await self._wait(self._settings.outbox_poll_seconds)
+                    if sent:
+                        await self._gather(began)
         except KafkaError:
             # A fatal producer error (out of sequence) needs a new producer; in-flight batches may
             # still arrive, so the next leader, even this process, waits as after a crash.
@@ -147,6 +152,15 @@ class Relay:
             if isinstance(result, BaseException):
                 raise result
         return len(sent)
+
+    async def _gather(self, began: float) -> None:
+        """Let more come together when the batch before began a moment ago.
+
+        A batch costs the relay, the broker and every reader about as much for one event as for twenty.
+        """
+        left = began + self._settings.relay_gather_seconds - time.monotonic()
+        if left > 0:
+            await self._wait(left, wakeable=False)
 
     async def _wait(self, seconds: float, wakeable: bool = True) -> bool:
         """Sleep; answers whether the relay is to stop."""
@@ -179,7 +193,7 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[Any]) -> list[Any]:
     partitions = {topic: len(await producer.partitions_for(topic)) for topic in {row["topic"] for row in rows}}
     for index, row in enumerate(rows):
         topic, key = row["topic"], row["aggregateid"].encode()
-        place = topic, _partition(key, partitions[topic])
+        place = topic, partition_of(key, partitions[topic])
         headers = [(name, value.encode()) for name, value in msgspec.json.decode(row["headers"]).items()]
         for _ in range(2):
             if place not in batches:
@@ -200,9 +214,22 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[Any]) -> list[Any]:
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
-def _partition(key: bytes, count: int) -> int:
+def partition_of(key: bytes, count: int) -> int:
     """The partition that every client of Kafka chooses for a key."""
-    return (murmur2(key) & 0x7FFFFFFF) % count
+    return (_murmur2(key) & 0x7FFFFFFF) % count
+
+
+def _murmur2(key: bytes) -> int:
+    """Kafka's hash of a key, word by word: aiokafka's own goes byte by byte and takes three times as long."""
+    words, rest = divmod(len(key), 4)
+    hashed = 0x9747B28C ^ len(key)
+    for word in struct.unpack_from(f"<{words}I", key):
+        mixed = word * _MIX & 0xFFFFFFFF
+        hashed = (hashed * _MIX & 0xFFFFFFFF) ^ ((mixed ^ mixed >> 24) * _MIX & 0xFFFFFFFF)
+    if rest:
+        hashed = (hashed ^ int.from_bytes(key[-rest:], "little")) * _MIX & 0xFFFFFFFF
+    hashed = (hashed ^ hashed >> 13) * _MIX & 0xFFFFFFFF
+    return hashed ^ hashed >> 15
 
 
 def _done_with(rows: Sequence[Any], results: Sequence[Any]) -> list[int]:

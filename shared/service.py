@@ -35,6 +35,9 @@ log = telemetry.logger("service")
 
 EVERY_PART = ("api", "consumers", "relay")
 
+YOUNG_OBJECTS = 20_000
+"""How many new objects make the collector look for cycles: a batch has that many, and no cycles."""
+
 Job: TypeAlias = Callable[[Database, Settings, date], Awaitable[Mapping[str, Any]]]
 """Work for a timer: gets the tenant's day, answers what it did."""
 
@@ -121,6 +124,7 @@ async def serve(service: Service, settings: Settings, parts: Sequence[str] = EVE
             running.push_async_callback(_finish, tasks[-1], partial(_close, server, app), settings.shutdown_seconds)
         gc.collect()
         gc.freeze()  # what was loaded stays: batches of thousands of objects need not have it searched again
+        gc.set_threshold(YOUNG_OBJECTS)
         log.info("running", parts=list(parts), port=settings.port)
         waiter = asyncio.create_task(stopping.wait())
         done, _ = await asyncio.wait({waiter, *tasks}, return_when=asyncio.FIRST_COMPLETED)

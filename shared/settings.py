@@ -65,10 +65,11 @@ class Settings(BaseSettings):
     outbox_batch: Positive = 1_000
     outbox_backlog_alarm: Positive = 50_000
     outbox_sent_days: Positive = 1
+    relay_gather_seconds: Seconds = 0.02
     relay_request_timeout_seconds: Seconds = 5
     relay_takeover_seconds: Seconds = 6
 
-    consumer_batch: Positive = 500
+    consumer_batch: Positive = 1_000
     consumer_poll_seconds: Seconds = 0.5
     consumer_attempts: Positive = 5
     consumer_retry_first_seconds: Seconds = 0.2

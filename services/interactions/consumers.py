@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from services.interactions.commands.automation import create_decided_tasks
@@ -22,6 +23,8 @@ from shared.envelope import Envelope, Origin, Undecodable
 from shared.errors import Invalid
 from shared.identity import Actor
 from shared.messaging import consumes
+
+CONNECTORS_REMEMBERED = 100
 
 
 class IngestSettings(Protocol):
@@ -63,7 +66,7 @@ async def on_ingest(
     """Take connectors' facts and documents, for any customer; both are known by what they say (I12, I13, P1)."""
     facts, documents, origins = list[LedgerFact](), list[Reported](), list[Origin]()
     for envelope in envelopes:
-        origin = envelope.origin(Actor("service", envelope.source))
+        origin = envelope.origin(_connector(envelope.source))
         if isinstance(envelope.event, InteractionFactReported):
             facts.append(ledger_fact(envelope.event, envelope.source))
             origins.append(origin)
@@ -73,6 +76,11 @@ async def on_ingest(
         await take_documents(session, documents)
     if facts:
         await record_facts(session, facts, origins)
+
+
+@lru_cache(maxsize=CONNECTORS_REMEMBERED)
+def _connector(source: str) -> Actor:
+    return Actor("service", source)
 
 
 @consumes(AUTOMATION_ACTIONS)

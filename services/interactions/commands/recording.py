@@ -23,7 +23,7 @@ from services.interactions.domain.ledger import CANCELLATIONS, DELETIONS, OUTCOM
 from shared import outbox, telemetry
 from shared.contracts.interactions import INTERACTIONS, InteractionRecorded
 from shared.database import Session, run
-from shared.envelope import Origin, new_id
+from shared.envelope import Origin
 
 
 def _latest_of(*facts: str) -> str:
@@ -177,13 +177,13 @@ given AS MATERIALIZED (
     SELECT *
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
                 $9::uuid[], $10::text[], $11::text[], $12::timestamptz[], $13::text[],
-                $14::uuid[], $15::text[], $16::text[], $17::uuid[])
+                $14::uuid[], $15::text[], $16::text[])
          AS given(customer_id, row_id, mail_id, fact_id, kind, source_system, source_id, link, employee_id, fact,
-                  direction, occurred_at, data, event_id, headers, beginning, summary_event_id)
+                  direction, occurred_at, data, event_id, headers, beginning)
     WHERE {condition}
 ),
 causes AS (
-    SELECT customer_id, any_value(summary_event_id) AS event_id, any_value(headers)::jsonb AS headers
+    SELECT customer_id, uuidv7() AS event_id, any_value(headers)::jsonb AS headers
     FROM given GROUP BY customer_id
 ),
 fresh AS (
@@ -222,7 +222,7 @@ class About:
     parameters: tuple[object, ...] = ()
 
 
-FIRST_PARAMETER = 18
+FIRST_PARAMETER = 17
 EVERYBODY = About("true")
 
 
@@ -265,4 +265,4 @@ def _once_each(facts: Sequence[LedgerFact], origins: Sequence[Origin]) -> list[t
         known = once.get(fact.fact_id)
         if known is None or (known[0].direction or "") < (fact.direction or ""):
             once[fact.fact_id] = (fact, origin)
-    return [(*fact, *recorded_parts(fact, origin), new_id()) for fact, origin in once.values()]
+    return [(*fact, *recorded_parts(fact, origin)) for fact, origin in once.values()]

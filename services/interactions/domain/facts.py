@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from uuid_utils.compat import uuid5
-
 from shared import strict_json
 from shared.contracts.interactions import LEGAL_FACTS
 from shared.errors import Invalid
+from shared.ids import Named
 
 OWN_SYSTEM = "rapport"
 """Source system of what happens inside Rapport; an employee's calls are `rapport/<employee id>` (I13)."""
@@ -44,7 +43,7 @@ MAX_AHEAD = timedelta(minutes=5)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """Before that nobody was contacted, and near the year 1 a time in another zone has none in UTC."""
 
-_NAMESPACE = UUID("0f1ab7e2-5c5e-5d0c-9a53-6d1d7a4c9b10")
+_ROWS = Named(UUID("0f1ab7e2-5c5e-5d0c-9a53-6d1d7a4c9b10"))
 
 
 class Reported(Protocol):
@@ -160,12 +159,12 @@ def own_fact(
 
 def _row_id(customer_id: UUID, kind: str, source_system: str, source_id: str, link: str) -> UUID:
     """The row of a source object; NUL parts what cannot hold it, so that no two objects read alike."""
-    return uuid5(_NAMESPACE, f"{customer_id}\0{kind}\0{source_system}\0{source_id}\0{link}")
+    return _ROWS.id(f"{customer_id}\0{kind}\0{source_system}\0{source_id}\0{link}")
 
 
 def _fact_id(row_id: UUID, fact: str, link: str | None, occurred_at: datetime) -> UUID:
     """`occurred_at` is in UTC, so that another zone's writing of the same moment is the same fact."""
-    return uuid5(row_id, f"{fact}\0{link or ''}\0{occurred_at.isoformat()}")
+    return Named(row_id).id(f"{fact}\0{link or ''}\0{occurred_at.isoformat()}")
 
 
 def _json(data: dict[str, Any]) -> bytes:

@@ -62,6 +62,36 @@ async def test_ten_thousand_events_of_many_writers_arrive_in_the_order_of_each_k
     assert await probe.sql("SELECT 1 FROM outbox_sent") == [], "a topic of states needs no second copy"
 
 
+async def test_events_soon_after_a_batch_come_together_those_after_a_pause_go_at_once(
+    make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch costs every reader the same for one event as for twenty; the first after a pause waits for none."""
+    probe = await make_probe(relay_gather_seconds=1)
+    notes = state_notes()
+    await probe.make_topics(notes)
+    async with relaying(probe) as relay:
+        await probe.tell(notes.changed(uuid4(), 1))
+        await eventually(lambda: _all_sent(probe))
+        sizes, send = list[int](), relay.send_batch
+
+        async def counted(*with_what: Any) -> int:
+            sizes.append(await send(*with_what))
+            return sizes[-1]
+
+        monkeypatch.setattr(relay, "send_batch", counted)
+        for _ in range(5):
+            await probe.tell(notes.changed(uuid4(), 1))
+            relay.wake()
+        await eventually(lambda: _all_sent(probe))
+        assert [size for size in sizes if size] == [5]
+        await asyncio.sleep(1)
+        started = time.monotonic()
+        await probe.tell(notes.changed(uuid4(), 1))
+        relay.wake()
+        await eventually(lambda: _all_sent(probe))
+        assert time.monotonic() - started < 1
+
+
 async def test_an_event_with_a_smaller_id_that_commits_later_is_not_passed_over(probe: Probe) -> None:
     """Ids are given when a row is written, not when it is committed: a relay that remembers the last id loses it."""
     notes = state_notes()
