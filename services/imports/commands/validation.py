@@ -45,9 +45,14 @@ _ALL = """
 SELECT row, cells::text, employee_id, keys, stale FROM import_row WHERE import_id = $1 AND row > $2 ORDER BY row
 """
 
+# Joined, not `= ANY`: PostgreSQL hashes an array only where it is a constant, and would compare every key of a large
+# file with each of thousands.
 _EARLIER = """
-SELECT key, min(row) AS first FROM import_row, unnest(keys) AS key
-WHERE import_id = $1 AND row < $2 AND row <> ALL($3::int[]) AND key = ANY($4::text[]) GROUP BY key
+SELECT asked.key, min(row) AS first
+FROM import_row CROSS JOIN unnest(keys) AS claimed(key) JOIN unnest($4::text[]) AS asked(key) ON asked.key = claimed.key
+WHERE import_id = $1 AND row < $2
+  AND NOT EXISTS (SELECT FROM unnest($3::int[]) AS judged(row) WHERE judged.row = import_row.row)
+GROUP BY asked.key
 """
 
 _STORE = """
