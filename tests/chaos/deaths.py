@@ -121,6 +121,32 @@ def api_dies_before_answer(number: int) -> None:
     _at_post(number, lambda session: session.info.update(dies=True))
 
 
+def import_worker_dies_reading(number: int) -> None:
+    """Rows of a file are stored, their transaction is not yet committed."""
+    _worker_dies("store_rows", number)
+
+
+def import_worker_dies_judging(number: int) -> None:
+    """Rows of a preview are judged and stored, their transaction is not yet committed."""
+    _worker_dies("store_portion", number)
+
+
+def _worker_dies(after: str, number: int) -> None:
+    """Die when a step of the worker of imports is done for the `number`-th time."""
+    from services.imports import worker
+
+    step, times = getattr(worker, after), count(1)
+
+    @wraps(step)
+    async def dying(*given: Any) -> Any:
+        answer = await step(*given)
+        if next(times) == number:
+            die()
+        return answer
+
+    setattr(worker, after, dying)
+
+
 def _at_post(number: int, act: Callable[[Any], None]) -> None:
     """Do something to the session of the `number`-th POST when its work is done."""
     from shared import http

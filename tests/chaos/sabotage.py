@@ -24,6 +24,8 @@ FAULTS: dict[str, Callable[[int], None]] = {
         deaths.relay_dies_before_delete,
         deaths.api_dies_before_commit,
         deaths.api_dies_before_answer,
+        deaths.import_worker_dies_reading,
+        deaths.import_worker_dies_judging,
         switches.inbox_off,
         switches.version_guard_off,
         switches.offsets_before_effects,
