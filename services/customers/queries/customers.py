@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.customers.domain.filters import All, Node, Not, the_purchases, with_exact_tones
+from services.customers.domain.purchase_filter import Purchases
 from services.customers.queries.ordering import Sort
 from services.customers.queries.plans import counting, plans
-from services.customers.queries.records import records
+from services.customers.queries.records import page_of
 from services.customers.queries.statistics import Statistics, statistics
 from services.customers.queries.walks import Plan, Search
 from shared.database import Session, run
@@ -57,15 +58,18 @@ async def list_customers(
     exact = with_exact_tones(node) if sort is None else None
     ranks = [node] if exact is None else [exact, All((node, Not(exact)))]
     rank, place = _place(after, len(ranks))
-    found: list[tuple[int, Row]] = []
-    while rank < len(ranks) and len(found) <= limit:
-        search = Search(actor, ranks[rank], sort or Sort(), place, limit + 1 - len(found), deleted)
-        found += [(rank, row) for row in await _found(session, search, known)]
-        rank, place = rank + 1, None
-    shown = [row.customer_id for _, row in found[:limit]]
-    items = await records(session, shown, the_purchases(node))
-    last = _last(*found[limit - 1]) if len(found) > limit else None
-    return CustomerPage(items, last, count, uncounted=total and count is None)
+    items: list[str] = []
+    last, missing, uncounted = None, limit, total and count is None
+    while rank < len(ranks):
+        search = Search(actor, ranks[rank], sort or Sort(), place, missing + 1, deleted)
+        found = await _found(session, search, known, missing, the_purchases(node))
+        if found.customers is not None:
+            items.append(found.customers)
+            last = _last(rank, found)
+        if found.found > missing:
+            return CustomerPage(f"[{','.join(items)}]", last, count, uncounted)
+        rank, place, missing = rank + 1, None, missing - found.found
+    return CustomerPage(f"[{','.join(items)}]", None, count, uncounted)
 
 
 async def count_customers(session: Session, actor: Actor, node: Node, deleted: bool = False) -> int:
@@ -73,14 +77,15 @@ async def count_customers(session: Session, actor: Actor, node: Node, deleted: b
     return await _count(session, Search(actor, node, deleted=deleted), await statistics(session))
 
 
-async def _found(session: Session, search: Search, known: Statistics) -> list[Row]:
-    rows: list[Row] = []
+async def _found(session: Session, search: Search, known: Statistics, limit: int, purchases: Purchases | None) -> Row:
+    """The first `limit` customers of a search; one more tells that others follow."""
     for plan in plans(search, known):
         made = plan()
-        rows = (await run(session, made.sql, *made.parameters)).all()
-        if made.complete or len(rows) >= search.limit or not await _left(session, made):
-            break
-    return rows
+        statement = page_of(made.sql, search.sort.order("found"), limit, made.parameters, purchases)
+        row = (await run(session, statement, *made.parameters)).one()
+        if made.complete or row.found >= search.limit or not await _left(session, made):
+            return row
+    raise AssertionError("the last way is complete")
 
 
 async def _left(session: Session, made: Plan) -> bool:

@@ -7,7 +7,6 @@ narrowest start has and sort them: right where few match. A walk is bounded; wha
 
 from collections.abc import Callable, Sequence
 
-from services.customers.domain.filters import Test
 from services.customers.queries.filter_columns import joins
 from services.customers.queries.filters import Asker
 from services.customers.queries.parameters import Parameters
@@ -56,8 +55,8 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     """The ways to try, one after the other, until one has filled the page or is complete."""
     if search.deleted or known.customers < SMALL or not search.sort.newest:
         return [lambda: _collected(search, known, _starts(search, known))]
-    rest = share(search.node, known) * (1.0 if _asks_for_own(search) else share_seen(search.actor, known))
     found = _starts(search, known)
+    rest = share(search.node, known, found) * (1.0 if search.of_own else share_seen(search.actor, known))
     narrowest = found[0].rows if found else known.customers
     passed = share_too_new(search.parts, known) if search.sort.keys[0].descending and search.after is None else 0.0
     candidates: list[tuple[float, Start | None]] = [(search.limit / max(rest, 1e-9) + passed * known.customers, None)]
@@ -93,17 +92,6 @@ def _each(start: Start, limit: int) -> int:
 def _rounded(rows: float) -> int:
     """To a power of two: few numbers make few statements, and PostgreSQL plans each only once."""
     return 1 << max(int(rows) - 1, 1).bit_length()
-
-
-def _asks_for_own(search: Search) -> bool:
-    """Whether only managers are asked for whose customers the actor sees all of: sight then leaves nothing out."""
-    return any(
-        isinstance(part, Test)
-        and part.field.name == "manager_id"
-        and part.comparison == "one_of"
-        and set(part.values) <= set(search.actor.reach)
-        for part in search.parts
-    )
 
 
 def counting(search: Search, known: Statistics) -> Plan:
@@ -149,7 +137,7 @@ def _source(search: Search, known: Statistics, found: Sequence[Start], parameter
     """Where all matches are collected from, and the condition on them."""
     asker = Asker(search.actor, parameters, way_of_purchases(search.parts, known), deleted=search.deleted)
     if search.deleted:
-        return f"{_DELETED} s", where(asker, [search.node])
+        return f"{_DELETED} s", where(search, asker, [search.node])
     narrowest = found[0] if found else None
     if narrowest is not None and narrowest.lexemes is not None:
         lexemes, sight = narrowest.lexemes, sight_lexemes(search.actor)
@@ -160,13 +148,13 @@ def _source(search: Search, known: Statistics, found: Sequence[Start], parameter
         words = f"s.words @@ {parameters.add(f'{words_asked} & {sight}' if narrow else words_asked, 'tsquery')}"
         if further is not None:  # as a function, which no index answers
             words += f" AND ts_match_vq(s.words, {parameters.add(further, 'tsquery')})"
-        return "customer_search s", f"{words} AND {where(asker, rest, seen=narrow)}"
+        return "customer_search s", f"{words} AND {where(search, asker, rest, seen=narrow)}"
     if narrowest is not None and narrowest.part is not None and narrowest.stretches[:1] and _of_keys(narrowest):
         ids = narrowest.stretches[0].ids_sql(parameters)
         keyed = f"(SELECT DISTINCT customer_id FROM customer_key WHERE key IN (SELECT unnest({ids})))"
         rest = [part for part in search.parts if part is not narrowest.part]
-        return f"{keyed} d JOIN customer_search s ON s.customer_id = d.customer_id", where(asker, rest)
-    return "customer_search s", where(asker, search.parts)
+        return f"{keyed} d JOIN customer_search s ON s.customer_id = d.customer_id", where(search, asker, rest)
+    return "customer_search s", where(search, asker, search.parts)
 
 
 def _of_keys(start: Start) -> bool:

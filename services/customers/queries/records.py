@@ -4,7 +4,6 @@ What depends on today (`days_left`) is added when it is asked for. Building fift
 a page costs ten times what the page is worth.
 """
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,26 +31,28 @@ JOIN relationship r ON r.id = c.relationship_id
 """
 
 _ONE = f"SELECT {RECORD} FROM customer c {JOINS} WHERE c.id = $1"
-_PAGE = f"""
-FROM unnest($1::uuid[]) WITH ORDINALITY AS page(customer_id, place)
-JOIN customer c ON c.id = page.customer_id {JOINS}
+_PAGE = """
+WITH page AS MATERIALIZED (SELECT found.*, row_number() OVER (ORDER BY {order}) AS place FROM ({found}) found)
+SELECT (SELECT count(*) FROM page) AS found, shown.customers, last.*
+FROM (
+    SELECT string_agg({record}, ',' ORDER BY place) AS customers, max(place) AS place
+    FROM page JOIN customer c ON c.id = page.customer_id {joins} WHERE place <= {limit}
+) shown LEFT JOIN page last USING (place)
 """
-_MANY = f"SELECT coalesce('[' || string_agg({RECORD}, ',' ORDER BY place) || ']', '[]') {_PAGE}"
 
 
-async def records(session: Session, customer_ids: Sequence[UUID], purchases: Purchases | None = None) -> str:
-    """Customers as a JSON array, in the order of their ids; those that are gone are left out.
+def page_of(found: str, order: str, limit: int, parameters: Parameters, purchases: Purchases | None = None) -> str:
+    """A statement for the first `limit` customers that `found` (SQL) finds, in an `order` of its columns.
 
-    With `purchases` each has the values of the orders that it chooses as `period`, beside its lifetime's (P3).
+    Its one row has how many were `found`, the `customers` as the inside of a JSON array (null for none) and the
+    columns of the last one shown: to look for customers and to read them apart would be two ways to the
+    database and two moments. With `purchases` each has the values of the orders that it chooses as
+    `period`, beside its lifetime's (P3).
     """
-    if not customer_ids:
-        return "[]"
-    if purchases is None:
-        return (await run(session, _MANY, customer_ids)).scalar_one()
-    parameters = Parameters(first=2)
-    record = f"{_FIELDS} || ',\"period\":' || {period(purchases, parameters)} || '}}'"
-    statement = f"SELECT coalesce('[' || string_agg({record}, ',' ORDER BY place) || ']', '[]') {_PAGE}"
-    return (await run(session, statement, customer_ids, *parameters)).scalar_one()
+    record = RECORD
+    if purchases is not None:
+        record = f"{_FIELDS} || ',\"period\":' || {period(purchases, parameters)} || '}}'"
+    return _PAGE.format(order=order, found=found, record=record, joins=JOINS, limit=limit)
 
 
 async def read_customer(session: Session, actor: Actor, customer_id: UUID) -> dict[str, Any]:

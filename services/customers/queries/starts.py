@@ -47,6 +47,11 @@ class Stretch:
     sizes: tuple[float, ...] = ()
     kind: str | None = None
 
+    def only_sql(self, parameters: Parameters) -> str | None:
+        """The id where there is but one."""
+        alone = len(self.ids) == 1 and not self.subtree and self.kind is None
+        return parameters.add(self.ids[0], "uuid") if alone else None
+
     def ids_sql(self, parameters: Parameters) -> str:
         """The ids as an array; which are of the kind, and a subtree, is looked up when the statement runs."""
         listed = parameters.add(list(self.ids), "uuid[]")
@@ -87,12 +92,15 @@ def share_seen(actor: Actor, known: Statistics) -> float:
     return min(1.0, seen / known.customers)
 
 
-def share(node: Node, known: Statistics) -> float:
-    """Which share of all customers a condition lets through, as if conditions were independent."""
+def share(node: Node, known: Statistics, found: Sequence[Start] = ()) -> float:
+    """Which share of all customers a condition lets through, as if conditions were independent.
+
+    `found` are starts that are known already.
+    """
     if isinstance(node, All):
         result = 1.0
         for part in node.parts:
-            result *= share(part, known)
+            result *= share(part, known, found)
         return result
     if isinstance(node, Some):
         none = 1.0
@@ -105,7 +113,7 @@ def share(node: Node, known: Statistics) -> float:
         return _OF_OPPORTUNITIES
     if isinstance(node, Purchases):
         return _share_of_buyers(node, known) if node.purchased else 1.0 - _share_of_buyers(node, known)
-    start = _start(node, known)
+    start = next((one for one in found if one.part is node), None) or _start(node, known)
     if start is not None:
         return min(1.0, start.rows / max(known.customers, 1.0))
     if node.field.name == "unassigned":

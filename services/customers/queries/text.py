@@ -1,11 +1,15 @@
 """Free text as a query over the lexemes of `customer_search` (P4): folded prefixes, pieces of phones."""
 
+from functools import lru_cache
+
 from services.customers.domain.filters import Test
 from services.customers.domain.search_text import MIN_FRAGMENT, toned_words
 from shared.folding import words
 from shared.phones import fragment
 
 MAX_QUERY_WORDS = 10
+MAX_REMEMBERED = 1_000
+"""Texts whose query is kept: one list asks for it several times, and people page."""
 
 
 def lexemes_of(test: Test) -> str | None:
@@ -14,6 +18,7 @@ def lexemes_of(test: Test) -> str | None:
     return exact_query(text) if test.comparison == "exact_words" else text_query(text)
 
 
+@lru_cache(MAX_REMEMBERED)
 def text_query(text: str | None) -> str | None:
     """A text as a query over lexemes: every word a prefix, digits also as a piece of a phone.
 
@@ -31,6 +36,7 @@ def text_query(text: str | None) -> str | None:
     return " & ".join(parts)
 
 
+@lru_cache(MAX_REMEMBERED)
 def exact_query(text: str) -> str | None:
     """As `text_query`, words with tone marks with exactly these."""
     loosely = text_query(text)

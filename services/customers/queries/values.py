@@ -11,7 +11,7 @@ import msgspec
 from services.customers.domain.filter_fields import FIELD_BY_NAME
 from services.customers.domain.filter_values import wrong
 from services.customers.queries.filter_columns import COLUMNS
-from services.customers.queries.filters import readable_campaigns, visible
+from services.customers.queries.filters import Asker, readable_campaigns, visible
 from services.customers.queries.parameters import Parameters
 from shared.database import Session, run
 from shared.folding import fold
@@ -113,7 +113,7 @@ async def _products(session: Session, actor: Actor, table: str, wanted: str) -> 
     else:
         seen = (
             f"p.code IN (SELECT l.{column} FROM customer_search s JOIN document d ON d.customer_id = s.customer_id"
-            f" JOIN document_line l ON l.document_id = d.id WHERE {visible(actor, parameters)})"
+            f" JOIN document_line l ON l.document_id = d.id WHERE {visible(Asker(actor, parameters))})"
         )
     rest = f"FROM {table} p WHERE {matches} AND {seen} ORDER BY p.name_folded, p.code"
     return await _listed(session, "'value', p.code, 'label', p.name", rest, *parameters)
@@ -123,7 +123,7 @@ async def _texts(session: Session, actor: Actor, column: str, wanted: str) -> st
     parameters = Parameters()
     matches = f"strpos(folded(text), {parameters.add(wanted, 'text')}) > 0"
     newest = (
-        f"SELECT s.customer_id FROM customer_search s WHERE {visible(actor, parameters)}"
+        f"SELECT s.customer_id FROM customer_search s WHERE {visible(Asker(actor, parameters))}"
         f" ORDER BY s.created_at DESC, s.customer_id DESC LIMIT {NEWEST}"
     )
     found = (

@@ -38,6 +38,18 @@ class Search:
         """Conditions that must all hold."""
         return _flat(self.node)
 
+    @cached_property
+    def of_own(self) -> bool:
+        """Whether only managers are asked for whose customers the actor sees all of: sight then leaves nothing out."""
+        reach = frozenset(self.actor.reach)
+        return any(
+            isinstance(part, Test)
+            and part.field.name == "manager_id"
+            and part.comparison == "one_of"
+            and reach.issuperset(part.values)
+            for part in self.parts
+        )
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -52,9 +64,9 @@ class Plan:
 def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
     """The newest customers of all, at most so many, looked at one by one; who bought may wait in a hash."""
     parameters = Parameters()
-    asker = Asker(search.actor, parameters, purchases)
+    asker = Asker(search.actor, parameters, purchases, one_by_one=True)
     walked = _newest_rows("customer_search s", "s", _bounds(search, asker, "s"), search, rows)
-    asked = where(asker, _rest(search, None))
+    asked = where(search, asker, _rest(search, None))
     order = search.sort.order("s", ["s.created_at"])
     sql = f"SELECT s.customer_id, s.created_at AS key0 FROM ({walked}) s {joins(asked)} WHERE {asked} ORDER BY {order}"
     complete = rows >= EVERYBODY
@@ -73,6 +85,8 @@ def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
 
     Of several stretches one that was left early hides what lies behind: nothing is told from there on.
     """
+    if (one := _of_one(search, start, rows)) is not None:
+        return one
     parameters = Parameters()
     ends, complete = _ends(search, start, each, rows, parameters)
     told = "found.customer_id IS NOT NULL"
@@ -96,8 +110,8 @@ def _merge_left(search: Search, start: Start, each: int, rows: int) -> Plan:
 
 def _ends(search: Search, start: Start, each: int, rows: int, parameters: Parameters) -> tuple[str, bool]:
     """The ends of stretches with where they were left early, and whether they cannot have been."""
-    asker = Asker(search.actor, parameters, purchases="each")
-    rest = where(asker, _rest(search, start), seen=start.part is None)
+    asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
+    rest = where(search, asker, _rest(search, start), seen=start.part is None)
     ends = " UNION ALL ".join(
         _end(search, asker, place, stretch, rest, each, rows) for place, stretch in enumerate(start.stretches)
     )
@@ -110,7 +124,32 @@ def _ends(search: Search, start: Start, each: int, rows: int, parameters: Parame
 
 def answers_all(search: Search, start: Start) -> bool:
     """Whether nothing is left to ask of the customers of a start: none is passed over, so that merging is complete."""
-    return where(Asker(search.actor, Parameters()), _rest(search, start), seen=start.part is None) == "true"
+    return where(search, Asker(search.actor, Parameters()), _rest(search, start), seen=start.part is None) == "true"
+
+
+def _of_one(search: Search, start: Start, rows: int) -> Plan | None:
+    """The newest of a single id, which need no merging: so plain a statement is planned only once."""
+    parameters = Parameters()
+    only = start.stretches[0].only_sql(parameters) if len(start.stretches) == 1 else None
+    if only is None:
+        return None
+    asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
+    rest = where(search, asker, _rest(search, start), seen=start.part is None)
+    alias, source = _walked(search, asker, start.stretches[0], rows if rest != "true" else search.limit, 0, only)
+    if alias == "k" and rest != "true":
+        source += " JOIN customer_search s ON s.customer_id = k.customer_id"
+    order = search.sort.order(alias, [f"{alias}.created_at"])
+    found = f"SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)} WHERE {rest}"
+    sql = f"{found} ORDER BY {order} LIMIT {search.limit}"
+    return Plan(sql, parameters, rest == "true", lambda: _one_left(search, start.stretches[0], rows))
+
+
+def _one_left(search: Search, stretch: Stretch, rows: int) -> Plan:
+    """Whether there are customers behind the walk of a single id."""
+    parameters = Parameters()
+    asker = Asker(search.actor, parameters)
+    _, behind = _walked(search, asker, stretch, 1, rows, stretch.only_sql(parameters) or "")
+    return Plan(f"SELECT EXISTS (SELECT FROM {behind})", parameters)
 
 
 def _end(search: Search, asker: Asker, place: int, stretch: Stretch, rest: str, each: int, rows: int) -> str:
@@ -140,10 +179,12 @@ def _hidden(search: Search, asker: Asker, start: Start, each: int, rows: int | N
     return f"SELECT * FROM ({' UNION ALL '.join(hidden)}) left_at(key0, customer_id)"
 
 
-def _walked(search: Search, asker: Asker, stretch: Stretch, rows: int, offset: int = 0) -> tuple[str, str]:
+def _walked(
+    search: Search, asker: Asker, stretch: Stretch, rows: int, offset: int = 0, identifier: str = "stretch.id"
+) -> tuple[str, str]:
     """Rows of one stretch in the order of the list, with the alias they have."""
     alias, table = ("k", "customer_key k") if stretch.column == "k.key" else ("s", "customer_search s")
-    within = [f"{stretch.column} = stretch.id", *_bounds(search, asker, alias)]
+    within = [f"{stretch.column} = {identifier}", *_bounds(search, asker, alias)]
     return alias, f"({_newest_rows(table, alias, within, search, rows, offset)}) {alias}"
 
 
@@ -173,9 +214,9 @@ def _is_bound(part: Node) -> bool:
     return isinstance(part, Test) and part.field.name == NEWEST and part.comparison == "within"
 
 
-def where(asker: Asker, parts: Sequence[Node], seen: bool = False) -> str:
-    """Sight, unless the start has answered it, and every part."""
-    conditions = [] if seen else [visible(asker.actor, asker.parameters)]
+def where(search: Search, asker: Asker, parts: Sequence[Node], seen: bool = False) -> str:
+    """Sight, unless the start or a condition has answered it, and every part."""
+    conditions = [] if seen or search.of_own else [visible(asker)]
     conditions += [condition(asker, part) for part in parts]
     return " AND ".join(one for one in conditions if one != "true") or "true"
 
