@@ -6,15 +6,17 @@ body slowly holds no connection: the body is read first.
 """
 
 import asyncio
+import inspect
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import idempotency, outbox, strict_json, telemetry
 from shared.access import load_actor
@@ -28,12 +30,14 @@ from shared.idempotency import Answer, Attempt
 from shared.identity import Actor, TokenVerifier
 from shared.joint_writes import JointWrites
 from shared.problems import install, problem_of
+from shared.routing import RouteIndex
 from shared.settings import Settings
 from shared.waiting import Waiting
 
 PREFIX = "/api/v1"
 
 F = TypeVar("F", bound=Callable[..., Any])
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 
@@ -89,9 +93,23 @@ class TransactionRoute(APIRoute):
             extra = options.get("openapi_extra") or {}
             options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), *parameters]}
         super().__init__(path, called, **options)
+        if self.is_direct:
+            self.app = _answering(self.get_route_handler())
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    @property
+    def is_direct(self) -> bool:
+        """Whether the function is handed all it needs and makes its answer itself: FastAPI has nothing to do then."""
+        needs = self.dependant
+        asked = (needs.path_params, needs.query_params, needs.header_params, needs.cookie_params, needs.body_params)
+        answers = inspect.signature(self.endpoint).return_annotation is Response
+        return answers and not any(asked) and not needs.dependencies and needs.response_param_name is None
+
+    async def _call(self, request: Request) -> Response:
+        name = self.dependant.request_param_name
+        return await self.endpoint(**({name: request} if name is not None else {}))
+
+    def get_route_handler(self) -> Handler:
+        handle = self._call if self.is_direct else super().get_route_handler()
         reads_only = getattr(self.endpoint, "reads_only", False)
         joins = getattr(self.endpoint, "joins", False)
 
@@ -125,6 +143,16 @@ class TransactionRoute(APIRoute):
         return run
 
 
+def _answering(handle: Handler) -> ASGIApp:
+    """A route's function as an application: it answers every error itself, so nothing needs to stand around it."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return answer
+
+
 def router(tag: str) -> APIRouter:
     """A router whose routes are transactions."""
     return APIRouter(tags=[tag], route_class=TransactionRoute)
@@ -147,8 +175,7 @@ def create_app(wiring: Wiring, routers: Sequence[APIRouter], title: str, descrip
     )
     app.state.wiring = wiring
     install(app)
-    for one in routers:
-        app.include_router(one, prefix=PREFIX)
+    app.router.routes.append(RouteIndex(PREFIX, [route for one in routers for route in one.routes]))
     return app
 
 
@@ -242,9 +269,7 @@ async def _identify(request: Request, session: Session) -> None:
     request.state.session, request.state.actor, request.state.origin = session, actor, origin
 
 
-async def _once(
-    request: Request, session: Session, handle: Callable[[Request], Coroutine[Any, Any, Response]]
-) -> Response:
+async def _once(request: Request, session: Session, handle: Handler) -> Response:
     key = request.headers.get("idempotency-key")
     if key is None or request.method != "POST":
         return await handle(request)
