@@ -19,6 +19,7 @@ PATH = "/api/v1/opportunities"
 
 LAN = UUID("01900000-0000-7000-8000-00000000000a")
 MINH = UUID("01900000-0000-7000-8000-00000000000b")
+ID = UUID("01900000-0000-7000-8000-00000000000c")
 
 
 @pytest.fixture
@@ -86,14 +87,14 @@ async def test_too_many_waits_of_one_actor_are_refused_and_hinder_nobody_else(ca
     [
         "",
         "x",
-        f"{uuid4()}",
-        f"{uuid4()}:",
-        f"{uuid4()}:-1",
-        f"{uuid4()}:1.5",
-        f"{uuid4()}:{10**30}",
-        f"{uuid4()}:1;{uuid4()}:1",
+        f"{ID}",
+        f"{ID}:",
+        f"{ID}:-1",
+        f"{ID}:1.5",
+        f"{ID}:{10**30}",
+        f"{ID}:1;{ID}:1",
         f"{'-' * 36}:1",
-        ",".join(f"{uuid4()}:1" for _ in range(51)),
+        ",".join(f"{ID}:1" for _ in range(51)),
     ],
 )
 async def test_a_header_that_says_nothing_is_refused_at_once(campaigns: Harness, header: str) -> None:
