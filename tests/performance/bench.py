@@ -15,22 +15,28 @@ from typing import Any
 
 import uvloop
 
+from tests.performance.assignment import bulk_assignment
 from tests.performance.campaigns import automation, distribution
+from tests.performance.drain import PRELOADED, summaries_drained
+from tests.performance.exports import REST_SECONDS, exported_files
 from tests.performance.facts import facts_by_http, facts_by_topic, facts_shown
 from tests.performance.filling import fill
 from tests.performance.imports import imports_in_full
 from tests.performance.large_imports import LIMITS as LARGE_IMPORTS
 from tests.performance.large_imports import MANY_ROWS, large_imports
+from tests.performance.ledger import new_ruleset
 from tests.performance.lists import filtered_lists, text_searches
 from tests.performance.machine import fresh_system
 from tests.performance.million import million_customers
+from tests.performance.multiplied import TOTAL
 from tests.performance.report import Figure, header, table
 from tests.performance.stage import Stage, stage
+from tests.performance.sweep import dont_forget
 from tests.performance.work import imported_file
 
 ROWS = (
     "import", "imports", "imports-large", "list", "search", "http", "topic", "shown", "distribution", "automation",
-    "lists-million", "machine",
+    "lists-million", "machine", "assignment", "export", "ruleset", "drain", "sweep",
 )  # fmt: skip
 OWN_STAGE = frozenset({"machine", "lists-million"})
 """Rows that bring what they run on."""
@@ -39,6 +45,7 @@ FACTS, QUICK_FACTS = 30_000, 1_000
 QUICK_IMPORT_ROWS = 5_000
 LOAD_SECONDS, QUICK_LOAD_SECONDS = 10.0, 1.0
 PACED_SECONDS, QUICK_PACED_SECONDS = 15.0, 2.0
+QUICK_TOTAL, QUICK_PRELOADED = 10_000, 1_000
 
 Measure = Callable[[Stage], Awaitable[list[Figure]]]
 
@@ -68,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _on_stage(directory: Path, rows: Sequence[str], count: int, quick: bool) -> list[Figure]:
-    """The rows that need a system with customers in it; imports last, since they add some."""
+    """The rows that need a system with customers in it: imports late, since they add some; the last make a million."""
     figures: list[Figure] = []
     async with stage(directory, **LARGE_IMPORTS) as set_up:
         started = time.perf_counter()
@@ -85,9 +92,12 @@ def _measures(people: Iterator[dict[str, Any]], quick: bool) -> dict[str, Measur
     seconds = QUICK_LOAD_SECONDS if quick else LOAD_SECONDS
     paced = QUICK_PACED_SECONDS if quick else PACED_SECONDS
     facts = QUICK_FACTS if quick else FACTS
+    total, preloaded = (QUICK_TOTAL, QUICK_PRELOADED) if quick else (TOTAL, PRELOADED)
     return {
         "search": text_searches,
         "list": lambda on: filtered_lists(on, seconds),
+        "assignment": bulk_assignment,
+        "export": lambda on: exported_files(on, QUICK_LOAD_SECONDS if quick else REST_SECONDS),
         "http": lambda on: facts_by_http(on, seconds),
         "topic": lambda on: facts_by_topic(on, facts),
         "shown": lambda on: facts_shown(on, paced),
@@ -96,6 +106,9 @@ def _measures(people: Iterator[dict[str, Any]], quick: bool) -> dict[str, Measur
         "import": lambda on: imported_file(on, people),
         "imports": lambda on: imports_in_full(on, people),
         "imports-large": lambda on: large_imports(on, people, QUICK_IMPORT_ROWS if quick else MANY_ROWS),
+        "ruleset": lambda on: new_ruleset(on, total),
+        "drain": lambda on: summaries_drained(on, total, preloaded),
+        "sweep": lambda on: dont_forget(on, total, seconds),  # behind the contacts, of which nobody is forgotten
     }
 
 

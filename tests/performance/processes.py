@@ -37,6 +37,11 @@ def cpu_seconds(pid: int | None) -> float:
     return sum(_ticks(fields) for fields in (_fields(one) for one in (pid, *_children(pid))) if fields) / _TICKS
 
 
+def family(pid: int) -> list[int]:
+    """A process and its living children."""
+    return [pid, *_children(pid)]
+
+
 def pss_bytes(pids: Iterable[int]) -> int:
     """Memory by proportional share: a page that several processes map counts for each as a part."""
     return sum(_pss_kilobytes(pid) for pid in pids) * 1_024
