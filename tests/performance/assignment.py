@@ -60,8 +60,8 @@ async def bulk_assignment(stage: Stage) -> list[Figure]:
     ]
     half, whole = median(answered), median(everywhere)
     return [
-        Figure("12 assignment of 2,000", f"{half:.2f} s", half, ANSWERED, yardstick, cost, notes),
-        Figure("12 assignment of 2,000, in every copy", f"{whole:.2f} s", whole, EVERYWHERE, yardstick),
+        Figure("21 assignment of 2,000", f"{half:.2f} s", half, ANSWERED, yardstick, cost, notes),
+        Figure("21 assignment of 2,000, in every copy", f"{whole:.2f} s", whole, EVERYWHERE, yardstick),
     ]
 
 

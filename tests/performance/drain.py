@@ -60,7 +60,7 @@ async def summaries_drained(stage: Stage, total: int, number: int = PRELOADED) -
     ]
     measured = f"{rate:,.0f}/s ({drained:,} in {seconds:.1f} s)"
     yardstick = f"bare commits of 500: {bare:,.0f} rows/s"
-    return [Figure("16 preloaded summaries", measured, rate, DRAINED, yardstick, cost, notes)]
+    return [Figure("24 preloaded summaries", measured, rate, DRAINED, yardstick, cost, notes)]
 
 
 async def _reached(connection: asyncpg.Connection, goal: int) -> int:
