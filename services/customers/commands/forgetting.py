@@ -15,9 +15,11 @@ from uuid import UUID
 from services.customers.commands.long_work import begin_long_work
 from services.customers.commands.publishing import tell, write_entries
 from services.customers.commands.storing import COLUMNS
+from services.customers.commands.telling import headers_json, telling
 from services.customers.domain.creation import Draft
 from services.customers.domain.long_work import LongWork
 from services.customers.domain.relationships import DONT_FORGET
+from shared import outbox
 from shared.contracts.customers import CustomerRelationshipChanged
 from shared.contracts.events import Cause
 from shared.contracts.interactions import SUMMARIES
@@ -51,6 +53,7 @@ ORDER BY c.clock_started_at, c.id LIMIT {BATCH}
 """
 """Read without a lock, so that the index alone answers for customers: most of those passed were contacted since."""
 
+_TOLD = {name: (f"old_{name}", name) for name in ("relationship_id", "remembered_relationship_id")}
 _FORGET = f"""
 WITH due AS MATERIALIZED (
     SELECT c.id
@@ -59,12 +62,20 @@ WITH due AS MATERIALIZED (
       AND c.clock_started_at < start_of($2::date)
       AND (n.last_contact_at IS NULL OR n.last_contact_at < start_of($2::date))
     FOR NO KEY UPDATE OF n, c SKIP LOCKED
-)
-UPDATE customer SET relationship_id = '{DONT_FORGET}', remembered_relationship_id = customer.relationship_id,
-    updated_at = $4, version = version + 1
-FROM due WHERE customer.id = due.id
-{_MOVED}
+),
+changed AS (
+    UPDATE customer SET relationship_id = '{DONT_FORGET}', remembered_relationship_id = customer.relationship_id,
+        updated_at = $4, version = version + 1
+    FROM due WHERE customer.id = due.id
+    RETURNING customer.id, customer.version, customer.record, old.relationship_id AS old_relationship_id,
+        old.remembered_relationship_id AS old_remembered_relationship_id,
+        customer.relationship_id, customer.remembered_relationship_id,
+        'sweep' AS cause_kind, $5::text AS cause_id, $6::jsonb AS headers
+),
+{telling(CustomerRelationshipChanged, _TOLD)}
+SELECT count(*) FROM told
 """
+"""Moves a batch and tells it: a sweep's fifty thousand rows never pass through this process."""
 
 _RETURN = f"""
 WITH back AS MATERIALIZED (
@@ -156,9 +167,10 @@ async def _forget_all(database: Database, relationship_id: UUID, allowed: int, t
         async with database.transaction() as session:
             due = (await run(session, _DUE, relationship_id, first_day, *last)).all()
             ids = [row.id for row in due]
-            rows = (await run(session, _FORGET, relationship_id, first_day, ids, await clock(session))).all()
-            await _tell(session, rows, Cause(kind="sweep", id=str(today)))
-        count += len(rows)
+            at, headers = await clock(session), headers_json(session, CustomerRelationshipChanged)
+            moved = await run(session, _FORGET, relationship_id, first_day, ids, at, str(today), headers)
+            outbox.written_by_statement(session)
+        count += moved.scalar_one()
         if len(due) < BATCH:
             return count
         last = (due[-1].clock_started_at, due[-1].id)

@@ -4,13 +4,14 @@ Whoever makes managers in bulk ends here: people by `/customers/assign`, a leavi
 succession, campaigns whose opportunities got owners. Row by row, two thousand would take seconds.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from services.customers.commands.customers import by_hand
 from services.customers.commands.employees import require_active_employees
+from services.customers.commands.plain_hand_overs import hand_over_plainly
 from services.customers.commands.publishing import publish
 from services.customers.commands.storing import COLUMNS, replace_viewers
 from services.customers.domain.creation import DraftViewer
@@ -20,8 +21,13 @@ from shared.copies import array_text
 from shared.database import Session, clock, run
 from shared.errors import Forbidden, NotFound, RapportError
 from shared.identity import Actor
+from shared.rows import Row
 
 _LOCK = f"SELECT {', '.join(COLUMNS)} FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+
+_HOLD = """
+SELECT id, manager_id, viewer_ids, state FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+"""
 
 _WRITE = """
 UPDATE customer AS stored SET
@@ -71,29 +77,56 @@ async def hand_over(
     earlier batch; a successor takes over whatever the actor sees (A6). Raises InactiveEmployee.
     """
     await require_active_employees(session, employee_ids)
-    customers = await lock_held(session, customer_ids)
-    at, cause = await clock(session), by_hand(session)
+    wanted = sorted(set(customer_ids))
+    customers = {row.id: row for row in await run(session, _HOLD, wanted)}
     outcomes: dict[UUID, HandOver] = {}
-    events: list[Any] = []
-    for customer_id in sorted(set(customer_ids)):
+    managers: dict[UUID, UUID] = {}
+    for customer_id in wanted:
         customer = customers.get(customer_id)
         refusal = _refusal(actor, customer) if not as_successor else None
         if customer is None or refusal is not None:
             outcomes[customer_id] = HandOver(customer_id, None, None, False, refusal or NotFound())
-            continue
-        employee_id = employee_ids[turns_taken % len(employee_ids)]
-        turns_taken += 1
-        told = customer.set_manager(employee_id, keep_previous_as_viewer, at, cause)
-        outcomes[customer_id] = HandOver(customer_id, employee_id, customer.version, bool(told))
+        else:
+            managers[customer_id] = employee_ids[turns_taken % len(employee_ids)]
+            turns_taken += 1
+    return outcomes | await _make_managers(session, managers, customers, keep_previous_as_viewer)
+
+
+async def _make_managers(
+    session: Session, managers: Mapping[UUID, UUID], customers: Mapping[UUID, Row], keep_previous_as_viewer: bool
+) -> dict[UUID, HandOver]:
+    """Give each customer, whose row is held, its manager: the plain cases in one statement, others by their methods."""
+    at, cause = await clock(session), by_hand(session)
+    plain = {
+        customer_id: employee_id
+        for customer_id, employee_id in managers.items()
+        if _is_plain(customers[customer_id], employee_id, keep_previous_as_viewer)
+    }
+    versions = await hand_over_plainly(session, plain, at, cause)
+    outcomes = {one: HandOver(one, managers[one], version, True) for one, version in versions.items()}
+    others = await lock_held(session, managers.keys() - plain.keys())
+    events: list[Any] = []
+    for customer_id, customer in others.items():
+        told = customer.set_manager(managers[customer_id], keep_previous_as_viewer, at, cause)
+        outcomes[customer_id] = HandOver(customer_id, managers[customer_id], customer.version, bool(told))
         events += told
-    await store_hand_overs(session, customers.values())
+    await store_hand_overs(session, others.values())
     await publish(session, events)
     return outcomes
+
+
+def _is_plain(customer: Row, employee_id: UUID, keep_previous_as_viewer: bool) -> bool:
+    """Whether nobody looks at the customer, before and after, and somebody else becomes responsible."""
+    if customer.viewer_ids or customer.manager_id == employee_id:
+        return False
+    return customer.manager_id is None or not keep_previous_as_viewer
 
 
 async def lock_held(session: Session, customer_ids: Iterable[UUID]) -> dict[UUID, Held]:
     """Rows of many customers as plain objects, locked in the order of ids: two batches never wait in a circle."""
     wanted = sorted(set(customer_ids))
+    if not wanted:
+        return {}
     rows = await run(session, _LOCK, wanted)
     viewers: dict[UUID, list[DraftViewer]] = {}
     for viewer in await run(session, _VIEWERS, wanted):
@@ -124,7 +157,7 @@ async def store_hand_overs(session: Session, customers: Iterable[Held]) -> None:
     await replace_viewers(session, touched)
 
 
-def _refusal(actor: Actor, customer: Held | None) -> RapportError | None:
+def _refusal(actor: Actor, customer: Row | None) -> RapportError | None:
     if customer is None or customer.state != "active" or not may_see(actor, customer.manager_id, customer.viewer_ids):
         return NotFound()
     if not may_change(actor, customer.manager_id, customer.viewer_ids):

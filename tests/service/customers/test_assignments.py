@@ -72,6 +72,30 @@ async def test_the_previous_manager_loses_sight_unless_kept(team: Team) -> None:
     assert len(found) == 2
 
 
+async def test_a_hand_over_in_bulk_leaves_what_a_transfer_leaves(team: Team) -> None:
+    """A4, A5: event, trail and the words a customer is found by are those of one customer's transfer."""
+    [bulk, single] = await some(team, "binh", 2, company_name="Đặng Hòa", address={"province": "Huế"})
+    chi = str(team.ids["chi"])
+    await team.an.post(ASSIGN, json={"customer_ids": [bulk], "employee_ids": [chi]})
+    answer = await team.an.put(f"/api/v1/customers/{single}/manager", json={"employee_id": chi})
+    assert answer.status_code == 200, answer.text
+    [one, other] = await team.harness.told(CustomerManagerChanged)
+    unlike = {"id", "code", "created_at", "updated_at", "manager_set_at"}
+    assert one.state.model_dump(exclude=unlike) == other.state.model_dump(exclude=unlike)
+    assert (one.version, one.changed, one.before.keys()) == (other.version, other.changed, other.before.keys())
+    record = (await team.an.get(f"/api/v1/customers/{bulk}")).json()
+    state = one.state.model_dump(mode="json")
+    assert {name: value for name, value in state.items() if record[name] != value} == {}
+    rows = await team.harness.sql(
+        "SELECT replace(search_text, lower(code), ''), manager_cause_kind FROM customer WHERE id = ANY($1::uuid[])",
+        [UUID(bulk), UUID(single)],
+    )
+    assert tuple(rows[0]) == tuple(rows[1])
+    trails = [(await team.an.get(f"/api/v1/customers/{each}/audit")).json()["items"][0] for each in (bulk, single)]
+    assert [trail["changes"].keys() for trail in trails] == [{"manager_id", "manager_set_at"}] * 2
+    assert trails[0]["actor"] == trails[1]["actor"]
+
+
 async def test_viewers_do_not_assign_and_an_equal_manager_changes_nothing(team: Team) -> None:
     """A3: who only looks is refused item by item; A1: equal values are unchanged and told to nobody."""
     [customer_id] = await some(team, "binh", 1, viewer_ids=[str(team.ids["dung"])])

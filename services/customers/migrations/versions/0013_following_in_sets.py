@@ -15,8 +15,12 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-_SEARCHED = "id, search_text, state, relationship_id, group_ids, source_ids, sector_ids, manager_id, created_at, province_key"
-_KEYED = "id, created_at, state, manager_id IS NULL AS nobody, viewer_ids, group_ids, source_ids, sector_ids, province_key"
+_SEARCHED = (
+    "id, search_text, state, relationship_id, group_ids, source_ids, sector_ids, manager_id, created_at, province_key"
+)
+_KEYED = (
+    "id, created_at, state, manager_id IS NULL AS nobody, viewer_ids, group_ids, source_ids, sector_ids, province_key"
+)
 _KEYS = "customer_keys(state, manager_id, viewer_ids, group_ids, source_ids, sector_ids, province_key)"
 
 _FOLLOWING = f"""
