@@ -255,7 +255,7 @@ def accepted(response: Response, path: str) -> None:
     response.headers["Location"] = f"{PREFIX}{path}"
 
 
-def json_text(body: str, response: Response | None = None) -> Response:
+def json_text(body: str | bytes, response: Response | None = None) -> Response:
     """Answer with JSON that PostgreSQL has already written."""
     headers = dict(response.headers) if response is not None else {}
     headers.pop("content-length", None)

@@ -11,12 +11,13 @@ from shared.http import Wiring, json_text
 def page_answer(
     wiring: Wiring,
     query: Any,
-    items: str,
+    items: str | bytes,
     last: list[Any] | None,
     total: int | None = None,
     uncounted: bool = False,
 ) -> Response:
     """A list's answer; `query` is what its cursor is bound to. The total of an `uncounted` list is null."""
-    cursor = msgspec.json.encode(wiring.cursors.make(query, last)).decode() if last is not None else "null"
+    cursor = msgspec.json.encode(wiring.cursors.make(query, last)) if last is not None else b"null"
     counted = f',"total":{"null" if uncounted else total}' if uncounted or total is not None else ""
-    return json_text(f'{{"items":{items},"next_cursor":{cursor}{counted}}}')
+    array = items.encode() if isinstance(items, str) else items
+    return json_text(b'{"items":%b,"next_cursor":%b%b}' % (array, cursor, counted.encode()))

@@ -25,12 +25,12 @@ TOTAL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class CustomerPage:
-    """One page as JSON text, and the sort values of its last row where another page may follow.
+    """One page as JSON in UTF-8, and the sort values of its last row where another page may follow.
 
     `uncounted`: a total was asked for and took too long.
     """
 
-    items: str
+    items: bytes
     last: list[Any] | None
     total: int | None = None
     uncounted: bool = False
@@ -58,7 +58,7 @@ async def list_customers(
     exact = with_exact_tones(node) if sort is None else None
     ranks = [node] if exact is None else [exact, All((node, Not(exact)))]
     rank, place = _place(after, len(ranks))
-    items: list[str] = []
+    items: list[bytes] = []
     last, missing, uncounted = None, limit, total and count is None
     while rank < len(ranks):
         search = Search(actor, ranks[rank], sort or Sort(), place, missing + 1, deleted)
@@ -67,9 +67,9 @@ async def list_customers(
             items.append(found.customers)
             last = _last(rank, found)
         if found.found > missing:
-            return CustomerPage(f"[{','.join(items)}]", last, count, uncounted)
+            return CustomerPage(b"[%b]" % b",".join(items), last, count, uncounted)
         rank, place, missing = rank + 1, None, missing - found.found
-    return CustomerPage(f"[{','.join(items)}]", None, count, uncounted)
+    return CustomerPage(b"[%b]" % b",".join(items), None, count, uncounted)
 
 
 async def count_customers(session: Session, actor: Actor, node: Node, deleted: bool = False) -> int:
