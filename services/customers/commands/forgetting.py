@@ -167,7 +167,7 @@ async def _forget_all(database: Database, relationship_id: UUID, allowed: int, t
         async with database.transaction() as session:
             due = (await run(session, _DUE, relationship_id, first_day, *last)).all()
             ids = [row.id for row in due]
-            at, headers = await clock(session), headers_json(session, CustomerRelationshipChanged)
+            at, headers = await clock(session), headers_json(CustomerRelationshipChanged, outbox.origin(session))
             moved = await run(session, _FORGET, relationship_id, first_day, ids, at, str(today), headers)
             outbox.written_by_statement(session)
         count += moved.scalar_one()

@@ -1,7 +1,8 @@
-"""Many customers handed over at once: locked, decided by their own methods, written in one statement (A1, A4).
+"""Many customers handed over at once: locked, decided, written in one statement (A1, A4).
 
-Whoever makes managers in bulk ends here: people by `/customers/assign`, a leaving employee's
-succession, campaigns whose opportunities got owners. Row by row, two thousand would take seconds.
+Whoever makes managers in bulk ends here: people by `/customers/assign`, a leaving employee's succession, campaigns
+whose opportunities got owners. Plain cases are left to `plain_hand_overs.py` and `take_overs.py`, others are decided by
+their own methods. Row by row, two thousand would take seconds.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

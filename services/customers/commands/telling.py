@@ -10,17 +10,30 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared import outbox
 from shared.contracts.customers import CUSTOMERS, CustomerEvent
-from shared.database import Session
-from shared.envelope import type_headers
+from shared.envelope import Origin, type_headers
+
+MANAGER_TOLD = {
+    "manager_id": ("old_manager_id", "manager_id"),
+    "manager_set_at": ("instant(old_manager_set_at)", "instant(manager_set_at)"),
+}
+"""What a `CustomerManagerChanged` tells, for `telling`, of rows that return MANAGER_CHANGED."""
+
+MANAGER_CHANGED = """new.id, new.version, new.record, new.manager_id, new.manager_set_at,
+        old.manager_id AS old_manager_id, old.manager_set_at AS old_manager_set_at"""
+
+
+def with_manager(search_text: str, employee_id: str) -> str:
+    """The search text of a customer without viewers under another manager, whose lexeme is its last; in SQL."""
+    return f"regexp_replace({search_text}, ' m:[0-9a-f]{{32}}$', '') || ' m:' || replace({employee_id}::text, '-', '')"
 
 
 def telling(event: type[CustomerEvent], values: Mapping[str, tuple[str, str]]) -> str:
     """Parts of a statement, behind `changed AS (…)`, that tell its rows: `told` has their `id` and `version`.
 
     `values` gives for each public name that changed its old and new value in SQL. A row has beside them id, version,
-    record, cause_kind, cause_id and headers. Whoever runs the statement calls `outbox.written_by_statement`.
+    record, cause_kind, cause_id and headers; rows are told in the order in which `changed` has them. Whoever runs the
+    statement calls `outbox.written_by_statement`.
     """
     names = ",".join(f'"{name}"' for name in values)
     before = ", ".join(f"'{name}', {old}" for name, (old, _) in values.items())
@@ -48,7 +61,7 @@ def telling(event: type[CustomerEvent], values: Mapping[str, tuple[str, str]]) -
     )"""
 
 
-def headers_json(session: Session, event: type[CustomerEvent]) -> str:
-    """The headers that all events of a statement share; of those that nobody asked for each is its own correlation."""
-    headers = type_headers(event.ce_type, "customers", datetime.now(UTC), outbox.origin(session))
+def headers_json(event: type[CustomerEvent], origin: Origin, at: datetime | None = None) -> str:
+    """The headers that events of one origin share; of those that nobody asked for each is its own correlation."""
+    headers = type_headers(event.ce_type, "customers", at or datetime.now(UTC), origin)
     return msgspec.json.encode(headers).decode()
