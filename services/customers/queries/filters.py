@@ -104,19 +104,19 @@ def visible(asker: Asker) -> str:
     if actor.employee_id is None:
         return "false"
     reach = asker.parameters.add(list(actor.reach), "uuid[]")
-    looks = _has_words(asker, f"'{viewer_lexeme(actor.employee_id)}'")
+    looks = has_words(asker.parameters, f"'{viewer_lexeme(actor.employee_id)}'", asker.one_by_one)
     return f"(s.manager_id = ANY({reach}) OR {looks})"
 
 
-def _has_words(asker: Asker, lexemes: str) -> str:
+def has_words(parameters: Parameters, lexemes: str, one_by_one: bool = False) -> str:
     """That a customer has these words: an index answers the operator, for all customers at once.
 
     Row by row the operator's own function is asked. PostgreSQL guesses how often the operator holds from
     the words, so that a plan for unknown words never looks as good as one made anew for each statement;
     making it takes longer than running it. Of a function it guesses the same whatever the words.
     """
-    query = asker.parameters.add(lexemes, "tsquery")
-    return f"ts_match_vq(s.words, {query})" if asker.one_by_one else f"s.words @@ {query}"
+    query = parameters.add(lexemes, "tsquery")
+    return f"ts_match_vq(s.words, {query})" if one_by_one else f"s.words @@ {query}"
 
 
 def condition(asker: Asker, node: Node, negated: bool = False) -> str:
@@ -171,7 +171,7 @@ def _test(test: Test, asker: Asker) -> str:
     name, kind, parameters = test.field.name, test.field.kind, asker.parameters
     if test.comparison in ("words", "exact_words"):
         lexemes = lexemes_of(test)
-        return "true" if lexemes is None else _has_words(asker, lexemes) if lexemes else "false"
+        return "true" if lexemes is None else has_words(parameters, lexemes, asker.one_by_one) if lexemes else "false"
     if name == "unassigned":
         return "s.manager_id IS NULL" if test.values[0] else "s.manager_id IS NOT NULL"
     if name == "manager_inactive":

@@ -8,7 +8,7 @@ narrowest start has and sort them: right where few match. A walk is bounded; wha
 from collections.abc import Callable, Sequence
 
 from services.customers.queries.filter_columns import joins
-from services.customers.queries.filters import Asker
+from services.customers.queries.filters import Asker, has_words
 from services.customers.queries.parameters import Parameters
 from services.customers.queries.starts import (
     SMALL,
@@ -140,14 +140,13 @@ def _source(search: Search, known: Statistics, found: Sequence[Start], parameter
         return f"{_DELETED} s", where(search, asker, [search.node])
     narrowest = found[0] if found else None
     if narrowest is not None and narrowest.lexemes is not None:
-        lexemes, sight = narrowest.lexemes, sight_lexemes(search.actor)
+        sight, reached = sight_lexemes(search.actor), share_seen(search.actor, known)
+        narrow = sight is not None and reached < NARROW_SHARE
+        asked, further = narrowing(narrowest.lexemes, known, (reached if narrow else 1.0) * known.customers)
+        words = has_words(parameters, f"{asked} & {sight}" if narrow else asked)
+        if further is not None:
+            words += f" AND {has_words(parameters, further, one_by_one=True)}"
         rest = [part for part in search.parts if part is not narrowest.part]
-        narrow = sight is not None and share_seen(search.actor, known) < NARROW_SHARE
-        seen = share_seen(search.actor, known) if narrow else 1.0
-        words_asked, further = narrowing(lexemes, known, seen * known.customers)
-        words = f"s.words @@ {parameters.add(f'{words_asked} & {sight}' if narrow else words_asked, 'tsquery')}"
-        if further is not None:  # as a function, which no index answers
-            words += f" AND ts_match_vq(s.words, {parameters.add(further, 'tsquery')})"
         return "customer_search s", f"{words} AND {where(search, asker, rest, seen=narrow)}"
     if narrowest is not None and narrowest.part is not None and narrowest.stretches[:1] and _of_keys(narrowest):
         ids = narrowest.stretches[0].ids_sql(parameters)

@@ -66,11 +66,8 @@ def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
     parameters = Parameters()
     asker = Asker(search.actor, parameters, purchases, one_by_one=True)
     walked = _newest_rows("customer_search s", "s", _bounds(search, asker, "s"), search, rows)
-    asked = where(search, asker, _rest(search, None))
-    order = search.sort.order("s", ["s.created_at"])
-    sql = f"SELECT s.customer_id, s.created_at AS key0 FROM ({walked}) s {joins(asked)} WHERE {asked} ORDER BY {order}"
-    complete = rows >= EVERYBODY
-    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete, lambda: _newest_left(search, rows))
+    sql = _matches(search, "s", f"({walked}) s", where(search, asker, _rest(search, None)), search.limit)
+    return Plan(sql, parameters, rows >= EVERYBODY, lambda: _newest_left(search, rows))
 
 
 def _newest_left(search: Search, rows: int) -> Plan:
@@ -136,11 +133,7 @@ def _of_one(search: Search, start: Start, rows: int) -> Plan | None:
     asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
     rest = where(search, asker, _rest(search, start), seen=start.part is None)
     alias, source = _walked(search, asker, start.stretches[0], rows if rest != "true" else search.limit, 0, only)
-    if alias == "k" and rest != "true":
-        source += " JOIN customer_search s ON s.customer_id = k.customer_id"
-    order = search.sort.order(alias, [f"{alias}.created_at"])
-    found = f"SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)} WHERE {rest}"
-    sql = f"{found} ORDER BY {order} LIMIT {search.limit}"
+    sql = _matches(search, alias, source, rest, search.limit)
     return Plan(sql, parameters, rest == "true", lambda: _one_left(search, start.stretches[0], rows))
 
 
@@ -155,13 +148,20 @@ def _one_left(search: Search, stretch: Stretch, rows: int) -> Plan:
 def _end(search: Search, asker: Asker, place: int, stretch: Stretch, rest: str, each: int, rows: int) -> str:
     """The newest of each id of a stretch; one row without a customer where there is none."""
     alias, source = _walked(search, asker, stretch, rows if rest != "true" else each)
+    return (
+        f"SELECT {place} AS place, stretch.id, one.* FROM unnest({stretch.ids_sql(asker.parameters)}) stretch(id)"
+        f" LEFT JOIN LATERAL ({_matches(search, alias, source, rest, each)}) one ON true"
+    )
+
+
+def _matches(search: Search, alias: str, source: str, rest: str, limit: int) -> str:
+    """The first of walked rows that meet the rest, with what a list is ordered by."""
     if alias == "k" and rest != "true":
         source += " JOIN customer_search s ON s.customer_id = k.customer_id"
     order = search.sort.order(alias, [f"{alias}.created_at"])
     return (
-        f"SELECT {place} AS place, stretch.id, one.* FROM unnest({stretch.ids_sql(asker.parameters)}) stretch(id)"
-        f" LEFT JOIN LATERAL (SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)}"
-        f" WHERE {rest} ORDER BY {order} LIMIT {each}) one ON true"
+        f"SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)}"
+        f" WHERE {rest} ORDER BY {order} LIMIT {limit}"
     )
 
 
