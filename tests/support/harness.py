@@ -26,6 +26,8 @@ E = TypeVar("E", bound=Event)
 
 BASE_URL = "http://rapport.test"
 
+_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
+
 
 class Harness:
     """A service under test. `client(...)` speaks HTTP as somebody; `deliver(...)` plays the broker."""
@@ -118,6 +120,14 @@ class Harness:
         async with self.database.transaction() as session:
             result = await run(session, statement, *parameters)
             return result.all()
+
+    async def fingerprint(self) -> dict[str, tuple[int, int]]:
+        """Each table's number of rows and its latest writing transaction: equal when nothing was written."""
+        found: dict[str, tuple[int, int]] = {}
+        for (table,) in await self.sql(_TABLES):
+            [row] = await self.sql(f"SELECT count(*), coalesce(max(xmin::text::bigint), 0)::bigint FROM {table}")
+            found[table] = (row[0], row[1])
+        return found
 
     async def close(self) -> None:
         """Give everything back."""

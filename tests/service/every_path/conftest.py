@@ -17,8 +17,6 @@ from tests.service.every_path.requests import Paths, Request
 from tests.support.harness import Harness
 from tests.support.records import employee
 
-_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
-
 
 class Served:
     """A service under test, with what its own document says of it."""
@@ -34,16 +32,6 @@ class Served:
         """Send a derived request as somebody."""
         body = {} if request.body is None else {"json": request.body}
         return await client.request(request.method, request.path, params=request.query, **body)
-
-    async def fingerprint(self) -> dict[str, tuple[int, int]]:
-        """Each table's number of rows and its latest writing transaction: equal when nothing was written."""
-        found: dict[str, tuple[int, int]] = {}
-        for (table,) in await self.harness.sql(_TABLES):
-            [row] = await self.harness.sql(
-                f"SELECT count(*), coalesce(max(xmin::text::bigint), 0)::bigint FROM {table}"
-            )
-            found[table] = (row[0], row[1])
-        return found
 
 
 @pytest.fixture(params=SERVICES)

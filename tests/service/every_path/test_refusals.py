@@ -68,7 +68,7 @@ async def test_a_record_that_nobody_knows_is_not_found_whoever_asks(served: Serv
 
 async def test_who_has_no_right_writes_nowhere(served: Served) -> None:
     """R1: every write by somebody without permission, about nobody they see, is 403 or 404 and leaves no row."""
-    before = await served.fingerprint()
+    before = await served.harness.fingerprint()
     for path, request in served.paths.fitting():
         if request.method == "GET" or path in OPEN_TO_ALL:
             continue
@@ -77,21 +77,21 @@ async def test_who_has_no_right_writes_nowhere(served: Served) -> None:
             request,
             said(answer),
         )
-    assert await served.fingerprint() == before
+    assert await served.harness.fingerprint() == before
 
 
 async def test_every_field_unknown_of_another_type_or_past_its_limits_is_refused_with_a_pointer(
     served: Served,
 ) -> None:
     """Bodies and parameters of every path: 422 that points at the field, before the record is looked for."""
-    before = await served.fingerprint()
+    before = await served.harness.fingerprint()
     wrong: list[str] = []
     for request in (*served.paths.broken_bodies(), *served.paths.broken_queries()):
         answer = await served.send(served.admin, request)
         if not refuses(answer, request):
             wrong.append(f"{request} → {said(answer)}")
     assert not wrong, "\n".join([f"{len(wrong)} are not refused:", *wrong[:40]])
-    assert await served.fingerprint() == before
+    assert await served.harness.fingerprint() == before
 
 
 def refuses(answer: httpx.Response, request: Request) -> bool:

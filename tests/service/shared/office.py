@@ -13,10 +13,6 @@ from tests.support.harness import Harness
 ALL_PERMISSIONS = (VIEW_ALL, EDIT_ALL, DELETE, MANAGE_DIRECTORY, SETTINGS)
 CUSTOMERS = "/api/v1/customers"
 
-_TABLES = """
-SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname
-"""
-
 
 class Office:
     """The customers service under test; `admin` may do everything, `seller` sees their own."""
@@ -44,16 +40,6 @@ class Office:
     async def count(self) -> int:
         """How many customers there are."""
         return (await self.harness.sql("SELECT count(*) FROM customer"))[0][0]
-
-    async def fingerprint(self) -> dict[str, tuple[int, int]]:
-        """Each table's number of rows and its latest writing transaction: equal when nothing was written."""
-        found: dict[str, tuple[int, int]] = {}
-        for (table,) in await self.harness.sql(_TABLES):
-            [row] = await self.harness.sql(
-                f"SELECT count(*), coalesce(max(xmin::text::bigint), 0)::bigint FROM {table}"
-            )
-            found[table] = (row[0], row[1])
-        return found
 
 
 def without_trace(answer: httpx.Response) -> dict[str, Any]:

@@ -74,7 +74,7 @@ MALFORMED_IDS = ("x", "0", "-1", "%00", "..%2f..", "%FF", "null", "1" * 400, f"{
 async def test_texts_that_cannot_be_stored_and_numbers_beyond_measure_are_refused_everywhere(office: Office) -> None:
     """NUL, halves of surrogate pairs, 1e999, NaN, integers of 30 digits: in every field, new or changed."""
     path = f"{CUSTOMERS}/{(await office.create()).json()['id']}"
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     values = (*UNSTORABLE, *NUMBERS)
     for value in values:
         bodies = [f'{{"name": "x", "{field}": {value}}}' for field in (*TEXT_FIELDS, *ID_FIELDS, "birth_date", "type")]
@@ -83,29 +83,29 @@ async def test_texts_that_cannot_be_stored_and_numbers_beyond_measure_are_refuse
         for body in bodies:
             await refused(office, "POST", CUSTOMERS, body.encode())
             await refused(office, "PATCH", path, body.encode())
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 async def test_values_of_the_wrong_shape_are_refused_with_a_pointer(office: Office) -> None:
     """Each answer says which field it does not like."""
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     for field in ("name", *TEXT_LISTS, *ID_LISTS):
         for value in MISSHAPEN:
             if (field, value) in {(f, "[]") for f in (*TEXT_LISTS, *ID_LISTS)}:
                 continue
             answer = await refused(office, "POST", CUSTOMERS, f'{{"name": "x", "{field}": {value}}}'.encode())
             assert answer.json()["errors"][0]["pointer"].startswith(f"/{field}"), (field, value)
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 async def test_bodies_that_are_no_json_object_are_refused(office: Office) -> None:
     """Cut off, not UTF-8, nested a hundred thousand deep, or something else altogether."""
     path = f"{CUSTOMERS}/{(await office.create()).json()['id']}"
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     for body in BROKEN:
         for method, target in (("POST", CUSTOMERS), ("PATCH", path), ("PUT", f"{path}/manager")):
             await refused(office, method, target, body)
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 @pytest.mark.parametrize(
@@ -114,15 +114,15 @@ async def test_bodies_that_are_no_json_object_are_refused(office: Office) -> Non
 )
 async def test_a_body_that_does_not_say_it_is_json_is_refused(office: Office, content_type: str) -> None:
     """A form or an XML document is not read as something it is not."""
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     await refused(office, "POST", CUSTOMERS, b'{"name": "x"}', **{"Content-Type": content_type})
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 async def test_fields_nobody_knows_and_fields_nobody_may_write_are_refused(office: Office) -> None:
     """C6: system fields are named as such, unknown ones too; nothing of the request is done."""
     path = f"{CUSTOMERS}/{(await office.create()).json()['id']}"
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     unknown = await refused(office, "POST", CUSTOMERS, b'{"name": "x", "colour": "red"}')
     assert unknown.json()["errors"] == [
         {"pointer": "/colour", "code": "unknown_field", "detail": unknown.json()["errors"][0]["detail"]}
@@ -134,7 +134,7 @@ async def test_fields_nobody_knows_and_fields_nobody_may_write_are_refused(offic
     assert (await refused(office, "PATCH", path, b'{"code": "KH1"}')).json()["code"] == "system_field"
     nested = await refused(office, "POST", CUSTOMERS, b'{"name": "x", "address": {"planet": "Mars"}}')
     assert nested.json()["errors"][0]["pointer"] == "/address/planet"
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 async def test_list_parameters_out_of_all_bounds_are_refused(office: Office) -> None:
@@ -193,7 +193,7 @@ async def test_a_malformed_id_is_an_unknown_id(office: Office) -> None:
 async def test_an_invisible_customer_looks_like_an_unknown_one_to_every_method(office: Office) -> None:
     """A2: the same status and the same body, so that nothing tells of another's customer."""
     hidden = (await office.create()).json()["id"]
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     for method, suffix, body in (
         ("GET", "", b""),
         ("PATCH", "", b'{"name": "x"}'),
@@ -210,14 +210,14 @@ async def test_an_invisible_customer_looks_like_an_unknown_one_to_every_method(o
         ]
         assert (seen.status_code, unknown.status_code) == (404, 404), (method, suffix, seen.text)
         assert without_trace(seen) == without_trace(unknown)
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 @pytest.mark.parametrize("if_match", ['"999"', "7", '"x"', "W/", '"1", "2"', '""', "é", '"' + "1" * 30 + '"'])
 async def test_a_version_that_is_not_the_stored_one_changes_nothing(office: Office, if_match: str) -> None:
     """`If-Match` wrong or unreadable: 412, for every change of the record."""
     path = f"{CUSTOMERS}/{(await office.create()).json()['id']}"
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
     for method, suffix, body in (
         ("PATCH", "", b'{"name": "x"}'),
         ("DELETE", "", b""),
@@ -226,7 +226,7 @@ async def test_a_version_that_is_not_the_stored_one_changes_nothing(office: Offi
     ):
         answer = await send(office.admin, method, path + suffix, body, **{"If-Match": if_match})
         assert (answer.status_code, answer.json()["code"]) == (412, "version_conflict"), (method, suffix)
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 async def test_the_right_version_changes_the_record_and_its_etag(office: Office) -> None:
@@ -292,7 +292,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_changes_nothing(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever went wrong inside: a code, a trace, no words of the exception."""
-    before = await office.fingerprint()
+    before = await office.harness.fingerprint()
 
     async def broken(session: Any, identity: Identity) -> Any:
         await load_actor(session, identity)
@@ -302,7 +302,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_changes_nothing(
     answer = await office.admin.post(CUSTOMERS, json={"name": "x"})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "secret" not in answer.text
-    assert await office.fingerprint() == before
+    assert await office.harness.fingerprint() == before
 
 
 async def refused(office: Office, method: str, path: str, body: bytes, **headers: str) -> httpx.Response:
