@@ -7,6 +7,7 @@ helps, and everything is safe to end at any point. What keeps waiting for Postgr
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -36,6 +37,8 @@ class Watched:
     moved_at: float = field(default_factory=time.monotonic)
     heard_at: float = field(default_factory=time.monotonic)
     waiting_for_database: bool = False
+    lag: int = 0
+    """Records not yet applied, when it last answered."""
 
 
 class ConsumerWatch:
@@ -49,11 +52,20 @@ class ConsumerWatch:
         while True:
             await asyncio.sleep(self._settings.consumer_progress_seconds)
             heard = await asyncio.gather(*(self._hear(watched) for watched in self._watched))
+            self._tell_lag()
             try:
                 async with self._database.transaction() as session:
                     await write_progress(session, sorted(chain.from_iterable(heard)))
             except Exception as error:
                 log.warning("progress not written", error=repr(error))
+
+    def _tell_lag(self) -> None:
+        """Of a topic as a whole: several members of its group have some of its partitions each."""
+        lag = Counter[str]()
+        for watched in self._watched:
+            lag[watched.topic.name] += watched.lag
+        for topic, records in lag.items():
+            telemetry.LAG.labels(self._settings.service, topic).set(records)
 
     async def _hear(self, watched: Watched) -> list[Position]:
         try:
@@ -79,7 +91,7 @@ class ConsumerWatch:
                 lag += behind
                 waiting += behind if partition.partition not in watched.in_hand else 0
                 positions.append(Position(watched.topic.name, partition.partition, offset, ends[partition]))
-        telemetry.LAG.labels(self._settings.service, watched.topic.name).set(lag)
+        watched.lag = lag
         self._end_if_stuck(watched, waiting)
         return positions
 

@@ -42,7 +42,8 @@ class Subscription:
     `once` filters repeated events by the inbox; state topics rely on versions instead, and a command may
     know repetitions by an id of its own. What `check` refuses is a dead letter at once: it costs its
     neighbours neither a retry nor a halved batch. `most_records` bounds a transaction where each record is
-    much work by itself.
+    much work by itself. `members` of the group share the topic's partitions in this process: one's records
+    are read while another's transaction is with the database.
     """
 
     topic: Topic
@@ -50,6 +51,7 @@ class Subscription:
     once: bool
     check: Check | None = None
     most_records: int | None = None
+    members: int = 1
 
     def open(self, record: Record, settings: Settings) -> Envelope[Any]:
         """Read and check a record (a dead letter's own headers aside). Raises Undecodable."""
@@ -60,15 +62,20 @@ class Subscription:
 
 
 def consumes(
-    topic: Topic, check: Check | None = None, once: bool | None = None, most_records: int | None = None
+    topic: Topic,
+    check: Check | None = None,
+    once: bool | None = None,
+    most_records: int | None = None,
+    members: int = 1,
 ) -> Callable[[Handler], Subscription]:
     """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit.
 
     By default facts are filtered by the inbox; `once=False` is for a handler whose effects repeat without harm. A batch
-    has at most `consumer_batch` records, or `most_records` where each is much work by itself.
+    has at most `consumer_batch` records, or `most_records` where each is much work by itself. With more than one of
+    `members` batches of different partitions are handled at the same time; order holds within a partition only.
     """
     filtered = not topic.holds_state if once is None else once
-    return lambda handle: Subscription(topic, handle, filtered, check, most_records)
+    return lambda handle: Subscription(topic, handle, filtered, check, most_records, members)
 
 
 def subscriptions_in(module: ModuleType) -> list[Subscription]:
@@ -84,7 +91,11 @@ class Consumers:
         self._letters = DeadLetters(settings)
         self._broker = _broker(settings)
         self._subscriptions = {one.topic.name: one for one in subscriptions}
-        self._watched = [self._subscribe(subscription) for subscription in self._subscriptions.values()]
+        self._watched = [
+            self._subscribe(subscription)
+            for subscription in self._subscriptions.values()
+            for _ in range(subscription.members)
+        ]
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

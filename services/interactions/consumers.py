@@ -25,6 +25,8 @@ from shared.identity import Actor
 from shared.messaging import consumes
 
 CONNECTORS_REMEMBERED = 100
+INGEST_MEMBERS = 2
+"""One decodes facts while the other's are with PostgreSQL."""
 
 
 class IngestSettings(Protocol):
@@ -59,7 +61,7 @@ async def on_directory(session: Session, envelopes: Sequence[Envelope[Event]]) -
     await follow_employees(session, envelopes)
 
 
-@consumes(INGEST, check=require_reportable, once=False)
+@consumes(INGEST, check=require_reportable, once=False, members=INGEST_MEMBERS)
 async def on_ingest(
     session: Session, envelopes: Sequence[Envelope[InteractionFactReported | DocumentReported]]
 ) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
+from prometheus_client import Gauge
 
+from shared import telemetry
 from shared.consumer_watch import EXIT_STUCK, ConsumerWatch, Watched
 from tests.service.shared.conftest import MakeProbe
 from tests.service.shared.probe.contracts import Notes, fact_notes
@@ -120,6 +122,23 @@ async def test_progress_is_what_was_applied_not_what_was_handed_out(probe: Probe
         watched.in_hand = {}
         await eventually(lambda: _progress(probe, client, (500, 800)))
         watching.cancel()
+
+
+async def test_the_lag_of_a_topic_is_that_of_all_its_members(probe: Probe) -> None:
+    """Each has some of the partitions: the last one asked would otherwise speak for the topic."""
+    notes = fact_notes()
+    members = [_watched(Client(notes, read=3, end=5)), _watched(Client(notes, read=10, end=14))]
+    for member in members:
+        member.waiting_for_database = True
+    lag = telemetry.LAG.labels(probe.settings.service, notes.topic.name)
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(ConsumerWatch(probe.settings, probe.database, members).run())
+        await eventually(lambda: _is(lag, 6))
+        watching.cancel()
+
+
+async def _is(gauge: Gauge, expected: int) -> bool:
+    return next(iter(gauge.collect())).samples[0].value == expected
 
 
 def _watched(client: Client) -> Watched:
