@@ -38,7 +38,7 @@ _PROGRESS = "SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_progress
 
 
 async def summaries_drained(stage: Stage, total: int, number: int = PRELOADED) -> list[Figure]:
-    """From the first batch that is taken over until the last, after the start of a service that was stopped."""
+    """From the moment before the first batch is taken over until the last is, after the start of a stopped service."""
     customers = await multiply(stage, total)
     bare = await commit_rate(stage.owner_url("customers"), 500, 2, YARDSTICK_SECONDS) * 500
     connection, service = stage.connections["customers"], stage.rapport.services["customers"]
@@ -46,30 +46,32 @@ async def summaries_drained(stage: Stage, total: int, number: int = PRELOADED) -
     first = await _progress(connection)
     await _preload(stage, await stage.connections["interactions"].fetch(_CALLED, number))
     await asyncio.to_thread(service.start)
-    begun, started = await _reached(connection, first + 1), time.perf_counter()
+    started = await _reached(connection, first + 1)
     before = stage.usage()
     await _reached(connection, first + number)
-    seconds, drained = time.perf_counter() - started, first + number - begun
+    seconds = time.perf_counter() - started
     cost = stage.usage().since(before)
     await asyncio.to_thread(stage.rapport.wait_until_ready, "customers")
     await stage.settle()
-    rate, each = drained / seconds, 1_000_000 / drained
+    rate, each = number / seconds, 1_000_000 / number
     notes = [
         f"into {customers:,} customers; CPU us a summary: service {cost.services * each:.0f},"
         f" PostgreSQL {cost.database * each:.0f}, broker {cost.broker * each:.0f}"
     ]
-    measured = f"{rate:,.0f}/s ({drained:,} in {seconds:.1f} s)"
+    measured = f"{rate:,.0f}/s ({number:,} in {seconds:.1f} s)"
     yardstick = f"bare commits of 500: {bare:,.0f} rows/s"
     return [Figure("24 preloaded summaries", measured, rate, DRAINED, yardstick, cost, notes)]
 
 
-async def _reached(connection: asyncpg.Connection, goal: int) -> int:
-    """How many records of the topic were taken over, once they are at least `goal`."""
-    deadline = time.perf_counter() + WAIT_SECONDS
+async def _reached(connection: asyncpg.Connection, goal: int) -> float:
+    """Wait until that many records of the topic were taken over; answers when they were last found to be fewer."""
+    fewer = time.perf_counter()
+    deadline = fewer + WAIT_SECONDS
     while (reached := await _progress(connection)) < goal:
-        assert time.perf_counter() < deadline, f"{reached} of {goal}"
+        fewer = time.perf_counter()
+        assert fewer < deadline, f"{reached} of {goal}"
         await asyncio.sleep(POLL_SECONDS)
-    return reached
+    return fewer
 
 
 async def _progress(connection: asyncpg.Connection) -> int:
