@@ -8,6 +8,7 @@ import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from services.interactions.consumers import INGEST_MEMBERS
 from shared.contracts.interactions import INGEST
 from tests.chaos.conftest import Ground
 from tests.chaos.scenarios import Creations, Facts, Patches, some_customers
@@ -88,12 +89,12 @@ async def test_consumers_that_join_leave_and_die_under_load_lose_and_repeat_noth
                 second = Process("interactions", "consumers", fault, rapport.environment, tmp_path)
                 try:
                     await second.start()
-                    await eventually(lambda: _members(rapport, "interactions", 2), seconds=JOINED_SECONDS)
+                    await eventually(lambda: _processes(rapport, "interactions", 2), seconds=JOINED_SECONDS)
                     await asyncio.sleep(TOGETHER_SECONDS)
                     await ends(second)
                 finally:
                     await second.kill()
-                await eventually(lambda: _members(rapport, "interactions", 1), seconds=JOINED_SECONDS)
+                await eventually(lambda: _processes(rapport, "interactions", 1), seconds=JOINED_SECONDS)
         await facts.are_counted_once()
 
 
@@ -119,8 +120,8 @@ async def _complains(rapport: Rapport, service: str, words: str) -> None:
     await eventually(complaint, seconds=KAFKA_AWAY_SECONDS)
 
 
-async def _members(rapport: Rapport, service: str, count: int) -> bool:
-    """Whether so many consumers share the topic of reported facts."""
+async def _processes(rapport: Rapport, service: str, count: int) -> bool:
+    """Whether the members of so many processes share the topic of reported facts."""
     admin = AIOKafkaAdminClient(bootstrap_servers=rapport.bootstrap_servers)
     await admin.start()
     try:
@@ -129,5 +130,5 @@ async def _members(rapport: Rapport, service: str, count: int) -> bool:
         await admin.close()
     [group] = answer.to_object()["groups"]
     members = group["members"]
-    assert len(members) == count, f"{len(members)} members"
+    assert len(members) == count * INGEST_MEMBERS, f"{len(members)} members"
     return True
