@@ -35,6 +35,11 @@ def test_no_part_keeps_rights_it_does_not_need(name: str) -> None:
     assert part["read_only"] is (name != "kafka")
 
 
+def test_the_signal_to_stop_reaches_the_database() -> None:
+    """Its first process stays root and the server does not: without KILL the server is cut off at every stop."""
+    assert {"SETUID", "KILL"} <= set(PARTS["postgres"]["cap_add"])
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_gets_its_own_database_only(name: str) -> None:
     """No service holds another's address, nor an owner's."""
