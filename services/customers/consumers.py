@@ -19,6 +19,9 @@ from shared.database import Session
 from shared.envelope import Envelope
 from shared.messaging import consumes
 
+IMPORT_MEMBERS = 2
+"""Of two imports one's rows are looked at while the other's are with PostgreSQL."""
+
 
 @consumes(OPPORTUNITIES)
 async def on_opportunities(session: Session, events: Sequence[Envelope[OpportunityEvent]]) -> None:
@@ -45,7 +48,7 @@ async def on_documents(session: Session, events: Sequence[Envelope[DocumentChang
     await keep_documents(session, events)
 
 
-@consumes(IMPORTS, most_records=1)
+@consumes(IMPORTS, most_records=1, members=IMPORT_MEMBERS)
 async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
     """Write confirmed rows (M9), take them back (M10), keep what previews told of hidden customers (R3).
 
