@@ -8,12 +8,14 @@ body slowly holds no connection: the body is read first.
 import asyncio
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,7 +27,7 @@ from shared.asgi import Guard, Observe
 from shared.cursors import Cursors
 from shared.database import Database, Session
 from shared.envelope import Origin
-from shared.errors import NotFound, VersionConflict
+from shared.errors import FieldError, Invalid, NotFound, VersionConflict
 from shared.idempotency import Answer, Attempt
 from shared.identity import Actor, TokenVerifier
 from shared.joint_writes import JointWrites
@@ -92,6 +94,8 @@ class TransactionRoute(APIRoute):
         if parameters:
             extra = options.get("openapi_extra") or {}
             options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), *parameters]}
+        # A query model refuses what it does not know by itself.
+        self._looks_at_query = not parameters
         super().__init__(path, called, **options)
         if self.is_direct:
             self.app = _answering(self.get_route_handler())
@@ -110,6 +114,9 @@ class TransactionRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = self._call if self.is_direct else super().get_route_handler()
+        if self._looks_at_query:
+            asked = get_flat_params(self.dependant)
+            handle = _without_unknown(handle, {one.alias for one in asked if isinstance(one.field_info, Query)})
         reads_only = getattr(self.endpoint, "reads_only", False)
         joins = getattr(self.endpoint, "joins", False)
 
@@ -141,6 +148,19 @@ class TransactionRoute(APIRoute):
                     return await _once(request, session, handle)
 
         return run
+
+
+def _without_unknown(handle: Handler, names: Collection[str]) -> Handler:
+    """A route's function, asked with parameters of these names only: a misspelt one would silently do nothing."""
+
+    async def call(request: Request) -> Response:
+        if request.scope["query_string"]:
+            unknown = [name for name in request.query_params if name not in names]
+            if unknown:
+                raise Invalid(errors=tuple(FieldError(f"?{name[:100]}", "unknown_field") for name in unknown))
+        return await handle(request)
+
+    return call
 
 
 def _answering(handle: Handler) -> ASGIApp:

@@ -31,5 +31,11 @@ def _list(dumper: yaml.SafeDumper, parts: list[Any]) -> yaml.SequenceNode:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", parts, flow_style=short or None)
 
 
+def _number(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
+    """FastAPI keeps every limit as a float: what it says of integers shall be read as one."""
+    return dumper.represent_int(int(number)) if number.is_integer() else dumper.represent_float(number)
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
 _Dumper.add_representer(list, _list)

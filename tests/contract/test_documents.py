@@ -72,6 +72,15 @@ def test_openapi_is_valid(service: str, openapi: dict[str, Document]) -> None:
         Draft202012Validator.check_schema(schema)
 
 
+@every_service
+def test_limits_of_integers_are_integers(service: str, openapi: dict[str, Document]) -> None:
+    """FastAPI keeps limits as floats: a generator of clients would declare fields of the wrong type."""
+    limits = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    seen = [schema for schema in _schemas(openapi[service]) if schema.get("type") == "integer"]
+    assert seen
+    assert [schema for schema in seen if any(isinstance(schema[name], float) for name in limits & set(schema))] == []
+
+
 def test_operations_are_called_once_in_all_of_rapport(openapi: dict[str, Document]) -> None:
     """A client generated from all four documents has no two methods of one name."""
     names = [operation["operationId"] for document in openapi.values() for _, operation in _operations(document)]
@@ -232,6 +241,17 @@ def _references(part: Any) -> Iterator[str]:
                 yield each
             elif name != "examples":
                 yield from _references(each)
+
+
+def _schemas(part: Any) -> Iterator[Document]:
+    """Every object of a document: those with a type are schemas."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _schemas(each)
+    elif isinstance(part, dict):
+        yield part
+        for each in part.values():
+            yield from _schemas(each)
 
 
 def _resolved(document: Document, reference: str) -> Any:

@@ -82,9 +82,7 @@ class Paths:
         """Requests with one parameter unknown, none of its choices, or past a limit."""
         for method, path, operation in self.operations():
             good, body = self._query(operation), self._body(operation)
-            names = {one["name"] for one in self._parameters(operation, "query")}
-            if "limit" in names:
-                yield Request(method, self._filled(path), good | {"colour": "red"}, body, "?colour", "unknown")
+            yield Request(method, self._filled(path), good | {"colour": "red"}, body, "?colour", "unknown")
             for parameter in self._parameters(operation, "query"):
                 plain = self._plain(parameter["schema"])
                 for how, bad in _misfits(plain):
