@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from services.imports.domain.changes import APPENDABLE
-from services.imports.domain.job import WRITTEN, Import
+from services.imports.domain.job import SECTORS, WRITTEN, Import
+from services.imports.domain.sectors import levels
 from shared import outbox
 from shared.contracts.events import CHUNK_BYTES, ROW_CHUNK
 from shared.contracts.imports import ConfirmedRow, ImportRowsConfirmed, ImportUndoRequested, NewOption
@@ -47,6 +48,12 @@ _SIZES = f"""
 SELECT row, octet_length("values"::text) + octet_length(old::text) + octet_length(new_options::text)
             + {ROW_OVERHEAD_BYTES} AS bytes
 FROM import_row WHERE import_id = $1 AND outcome = ANY($2::text[]) AND row > $3 ORDER BY row LIMIT {CUT_AT_ONCE}
+"""
+
+_SECTORS = f"""
+SELECT row, code, "values" ->> 'parent_code' AS parent_code,
+    octet_length("values"::text) + octet_length(old::text) + {ROW_OVERHEAD_BYTES} AS bytes
+FROM import_row WHERE import_id = $1 AND outcome = ANY($2::text[]) ORDER BY row
 """
 
 _KEEP = """
@@ -128,7 +135,7 @@ async def _send(session: Session, job: Import, work: str, chunk: int, numbers: S
 async def _cut(session: Session, job: Import, work: str, outcomes: Sequence[str]) -> int:
     """Put the rows with these outcomes into chunks of at most 500 rows and 700 KB; answers how many."""
     chunks, held, size = 0, list[int](), 0
-    async for row, row_bytes in _sizes(session, job.id, outcomes):
+    async for row, row_bytes in (_parents_first if job.kind == SECTORS else _sizes)(session, job.id, outcomes):
         most = ROW_CHUNK if chunks else FIRST_CHUNK_ROWS
         if held and (len(held) == most or size + row_bytes > CHUNK_BYTES):
             await run(session, _KEEP, job.id, work, chunks, held)
@@ -148,6 +155,14 @@ async def _sizes(session: Session, import_id: UUID, outcomes: Sequence[str]) -> 
         for row, row_bytes in some:
             yield row, row_bytes
         last = some[-1].row
+
+
+async def _parents_first(session: Session, import_id: UUID, outcomes: Sequence[str]) -> AsyncIterator[tuple[int, int]]:
+    """The same of sectors, level by level: chunks are applied in their order, and a parent must be there (G6)."""
+    rows = (await run(session, _SECTORS, import_id, list(outcomes))).all()
+    found = levels([(row.code, row.parent_code) for row in rows])
+    for _, row in sorted(zip(found, rows, strict=True), key=lambda one: (one[0], one[1].row)):
+        yield row.row, row.bytes
 
 
 def _event(job: Import, chunk: int, rows: Sequence[Any]) -> ImportRowsConfirmed:

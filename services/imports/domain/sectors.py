@@ -25,6 +25,18 @@ class KnownSector:
     live: bool
 
 
+def levels(parents: Sequence[tuple[str | None, str | None]]) -> list[int]:
+    """How many sectors of the same file stand above each sector of it; they are given by code and parent's code."""
+    above_of = {code: parent for code, parent in parents if code is not None}
+    found: list[int] = []
+    for _, parent in parents:
+        level, above = 0, parent
+        while above in above_of and level < MAX_DEPTH:
+            level, above = level + 1, above_of[above]
+        found.append(level)
+    return found
+
+
 @dataclass
 class _Planned:
     """A row with the sector it means and what that would be afterwards."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.imports.commands.chunks import FIRST_CHUNK_ROWS
 from shared.contracts.classification import ClassificationItemState, SectorChanged
 from shared.contracts.imports import AppliedRow, ImportRowsApplied
 from shared.envelope import new_id
@@ -106,6 +107,17 @@ async def test_overwrite_renames_moves_and_brings_back(office: Desk) -> None:
         "state": {"old": "disabled", "new": "active"},
     }
     assert codes(await preview(office, ("Đồ uống", "DRINK", "FOOD"), overwrite=True)) == ["unchanged"]
+
+
+async def test_a_parent_behind_its_children_is_sent_in_an_earlier_chunk(office: Desk) -> None:
+    """G6, M12: chunks are applied in their order, so a file of children first would find no parent."""
+    children = [(f"Trà {number}", f"TEA{number}", "HOT") for number in range(FIRST_CHUNK_ROWS + 20)]
+    await preview(office, *children, ("Nóng", "HOT", "WARM"), ("Ấm", "WARM", "DRINK"))
+    [job] = (await office.http.get("/api/v1/imports")).json()["items"]
+    await office.confirm(job["id"])
+    [first] = await office.confirmed()
+    assert [row.code for row in first.rows if row.code in ("HOT", "WARM")] == ["HOT", "WARM"]
+    assert len(first.rows) == FIRST_CHUNK_ROWS
 
 
 async def test_confirmed_sectors_go_to_customers_and_cannot_be_taken_back(office: Desk) -> None:
