@@ -139,6 +139,21 @@ async def test_rights_are_checked_again_when_the_row_is_applied(team: Team) -> N
     assert [row.errors[0].code for row in (await result(team)).rows] == ["forbidden"]
 
 
+async def test_rows_of_who_was_deactivated_since_the_confirmation_are_refused_one_by_one(team: Team) -> None:
+    """R2, A6: the directory of now decides, not that of the confirmation; nothing is written, every row answered."""
+    customer = await team.create(team.binh, occupation="cũ")
+    await team.admin.post(f"/api/v1/employees/{team.ids['binh']}/deactivate", json={})
+    before = await team.harness.sql("SELECT id, version FROM customer ORDER BY id")
+    rows = (new(2, "Một"), change(3, customer, {"occupation": "mới"}, {"occupation": "cũ"}))
+    await team.harness.deliver(confirmed(team, *rows))
+    answer = await result(team)
+    assert [(row.row, row.outcome, row.errors[0].code) for row in answer.rows] == [
+        (2, "error", "inactive_employee"),
+        (3, "error", "inactive_employee"),
+    ]
+    assert await team.harness.sql("SELECT id, version FROM customer ORDER BY id") == before
+
+
 async def test_a_responsible_person_in_a_row_is_a_transfer(team: Team) -> None:
     """M8, A4: the named employee takes over; the cause is the import."""
     customer = await team.create(team.binh)
