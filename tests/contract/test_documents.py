@@ -76,7 +76,7 @@ def test_openapi_is_valid(service: str, openapi: dict[str, Document]) -> None:
 def test_limits_of_integers_are_integers(service: str, openapi: dict[str, Document]) -> None:
     """FastAPI keeps limits as floats: a generator of clients would declare fields of the wrong type."""
     limits = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
-    seen = [schema for schema in _schemas(openapi[service]) if schema.get("type") == "integer"]
+    seen = [schema for schema in _objects(openapi[service]) if schema.get("type") == "integer"]
     assert seen
     assert [schema for schema in seen if any(isinstance(schema[name], float) for name in limits & set(schema))] == []
 
@@ -231,27 +231,20 @@ def _operations(document: Document) -> Iterator[tuple[str, Document]]:
                 yield path, operations[method]
 
 
-def _references(part: Any) -> Iterator[str]:
-    if isinstance(part, list):
-        for each in part:
-            yield from _references(each)
-    elif isinstance(part, dict):
-        for name, each in part.items():
-            if name == "$ref":
-                yield each
-            elif name != "examples":
-                yield from _references(each)
+def _references(document: Document) -> Iterator[str]:
+    return (each["$ref"] for each in _objects(document) if "$ref" in each)
 
 
-def _schemas(part: Any) -> Iterator[Document]:
-    """Every object of a document: those with a type are schemas."""
+def _objects(part: Any) -> Iterator[Document]:
+    """Every object of a document that is no part of an example."""
     if isinstance(part, list):
         for each in part:
-            yield from _schemas(each)
+            yield from _objects(each)
     elif isinstance(part, dict):
         yield part
-        for each in part.values():
-            yield from _schemas(each)
+        for name, each in part.items():
+            if name != "examples":
+                yield from _objects(each)
 
 
 def _resolved(document: Document, reference: str) -> Any:
