@@ -14,7 +14,7 @@ import msgspec
 
 from services.imports.domain.changes import APPENDABLE
 from services.imports.domain.job import SECTORS, WRITTEN, Import
-from services.imports.domain.sectors import levels
+from services.imports.domain.sectors import levels_of
 from shared import outbox
 from shared.contracts.events import CHUNK_BYTES, ROW_CHUNK
 from shared.contracts.imports import ConfirmedRow, ImportRowsConfirmed, ImportUndoRequested, NewOption
@@ -44,16 +44,24 @@ FROM import_row
 WHERE import_id = $1 AND outcome IN ('create', 'update') AND row = ANY($2::int[]) ORDER BY row
 """
 
+_BYTES = f"""
+octet_length("values"::text) + octet_length(old::text) + octet_length(new_options::text) + {ROW_OVERHEAD_BYTES} AS bytes
+"""
+
 _SIZES = f"""
-SELECT row, octet_length("values"::text) + octet_length(old::text) + octet_length(new_options::text)
-            + {ROW_OVERHEAD_BYTES} AS bytes
+SELECT row, {_BYTES}
 FROM import_row WHERE import_id = $1 AND outcome = ANY($2::text[]) AND row > $3 ORDER BY row LIMIT {CUT_AT_ONCE}
 """
 
+# The parent a sector will have: a row that overwrites says it only where it changes.
 _SECTORS = f"""
-SELECT row, code, "values" ->> 'parent_code' AS parent_code,
-    octet_length("values"::text) + octet_length(old::text) + {ROW_OVERHEAD_BYTES} AS bytes
-FROM import_row WHERE import_id = $1 AND outcome = ANY($2::text[]) ORDER BY row
+SELECT row, import_row.code,
+    CASE WHEN jsonb_exists("values", 'parent_code') THEN "values" ->> 'parent_code' ELSE parent.code END AS parent_code,
+    {_BYTES}
+FROM import_row
+LEFT JOIN classification AS sector ON sector.kind = 'sector' AND sector.code = import_row.code
+LEFT JOIN classification AS parent ON parent.id = sector.parent_id
+WHERE import_id = $1 AND outcome = ANY($2::text[]) ORDER BY row
 """
 
 _KEEP = """
@@ -160,8 +168,8 @@ async def _sizes(session: Session, import_id: UUID, outcomes: Sequence[str]) -> 
 async def _parents_first(session: Session, import_id: UUID, outcomes: Sequence[str]) -> AsyncIterator[tuple[int, int]]:
     """The same of sectors, level by level: chunks are applied in their order, and a parent must be there (G6)."""
     rows = (await run(session, _SECTORS, import_id, list(outcomes))).all()
-    found = levels([(row.code, row.parent_code) for row in rows])
-    for _, row in sorted(zip(found, rows, strict=True), key=lambda one: (one[0], one[1].row)):
+    levels = levels_of([(row.code, row.parent_code) for row in rows])
+    for _, row in sorted(zip(levels, rows, strict=True), key=lambda one: (one[0], one[1].row)):
         yield row.row, row.bytes
 
 

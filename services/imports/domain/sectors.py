@@ -25,7 +25,7 @@ class KnownSector:
     live: bool
 
 
-def levels(parents: Sequence[tuple[str | None, str | None]]) -> list[int]:
+def levels_of(parents: Sequence[tuple[str | None, str | None]]) -> list[int]:
     """How many sectors of the same file stand above each sector of it; they are given by code and parent's code."""
     above_of = {code: parent for code, parent in parents if code is not None}
     found: list[int] = []

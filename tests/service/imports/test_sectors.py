@@ -120,6 +120,20 @@ async def test_a_parent_behind_its_children_is_sent_in_an_earlier_chunk(office: 
     assert len(first.rows) == FIRST_CHUNK_ROWS
 
 
+async def test_a_parent_that_comes_back_is_sent_before_the_children_that_stay_below_it(office: Desk) -> None:
+    """G6, M12: a row that only brings a sector back does not say its parent; the parent is where it is."""
+    top = sector("TOP", "Trên", None, "disabled")
+    children = [sector(f"C{number}", f"Con {number}", top, "disabled") for number in range(FIRST_CHUNK_ROWS + 20)]
+    await office.harness.deliver(top, *children)
+    rows = [(child.state.name, str(child.state.code), "") for child in children]
+    await preview(office, *rows, ("Trên", "TOP", ""), overwrite=True)
+    [job] = (await office.http.get("/api/v1/imports")).json()["items"]
+    await office.confirm(job["id"])
+    [first] = await office.confirmed()
+    assert "TOP" in [row.code for row in first.rows]
+    assert len(first.rows) == FIRST_CHUNK_ROWS
+
+
 async def test_confirmed_sectors_go_to_customers_and_cannot_be_taken_back(office: Desk) -> None:
     """M12, M10: the chunk says it is of sectors; an undo of sectors is `not_restorable`."""
     [row] = await preview(office, ("Trà", "TEA", "DRINK"))
