@@ -159,7 +159,8 @@ class KafkaServer:
         answer = subprocess.run(
             [
                 *(*java, *self._classes.options(), "kafka.tools.StorageTool", "format"),
-                *("--cluster-id", cluster_id, "--config", str(self._properties)),
+                # One word: one id in 64 begins with a dash, and would be taken for an option.
+                *(f"--cluster-id={cluster_id}", "--config", str(self._properties)),
             ],
             capture_output=True,
             text=True,

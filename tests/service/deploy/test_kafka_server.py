@@ -1,21 +1,28 @@
 """Kafka as a part: its records outlive a crash, and topics are made on purpose only."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.local import kafka
 from deploy.local.kafka import KafkaServer
 
 READ_TIMEOUT_MS = 10_000
+DASH_FIRST = UUID(int=62 << 122)
+"""In base64 it begins with a dash, like an option."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A running broker."""
+    """A running broker, of a cluster whose id begins with a dash as one in 64 does."""
     server = KafkaServer(tmp_path_factory.mktemp("kafka"))
-    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kafka, "uuid", SimpleNamespace(uuid4=lambda: DASH_FIRST))
+        server.start()
     yield server
     server.stop()
 
