@@ -19,6 +19,11 @@ TEXT_ONLY = {
 
 _FORMULA_LIKE = re.compile(r"'*[=+\-@\t\r]")
 
+CLEAR_TEXT = "#CLEAR"
+"""What a cell says to empty its field (M5)."""
+
+_CLEAR_LIKE = re.compile(f"'*{CLEAR_TEXT}")
+
 # PostgreSQL refuses NUL in text, and no person typed the other control characters.
 _CONTROL_CHARACTERS = {code: None for code in range(32) if chr(code) not in "\t\n"}
 
@@ -30,6 +35,22 @@ def guard_formula(text: str) -> str:
     exactly what writing gave.
     """
     return f"'{text}" if _FORMULA_LIKE.match(text) else text
+
+
+def guard_clear(text: str) -> str:
+    """A cell of any re-importable file that says its text, also where that is `#CLEAR` (M5): it gets a leading '.
+
+    The comparison is the reader's, who takes space and control characters away first.
+    """
+    if "#" not in text:
+        return text
+    read = clean_text(text).strip()
+    return f"'{read}" if _CLEAR_LIKE.fullmatch(read) else text
+
+
+def unguard_clear(text: str) -> str:
+    """What a cell that was read says: the inverse of `guard_clear`."""
+    return text[1:] if text.startswith("'") and _CLEAR_LIKE.fullmatch(text) else text
 
 
 def clean_text(text: str) -> str:

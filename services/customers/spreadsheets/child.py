@@ -1,7 +1,8 @@
 """The process that writes one file: `python -m services.customers.spreadsheets.child REQUEST < rows > file`.
 
 Takes rows as lines of JSON arrays (texts, numbers, nulls) and limits upon itself; knows no database and
-no secrets. An .xlsx holds texts and numbers only, a .csv texts that nothing takes for formulas (M14).
+no secrets. An .xlsx holds texts and numbers only, a .csv texts that nothing takes for formulas (M14); in both a text
+that an import would take for a word of its own is marked as a text.
 Imports little: the memory of an export is this process. Started and watched by `writing.py`.
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from shared.spreadsheets import MAX_CELL_CHARACTERS, TEXT_ONLY, guard_formula
+from shared.spreadsheets import MAX_CELL_CHARACTERS, TEXT_ONLY, guard_clear, guard_formula
 
 COPY_BYTES = 256 * 1024
 _COLUMN_CHARACTERS = 22
@@ -51,7 +52,7 @@ def _write_csv(header: Sequence[str], _: str, rows: Iterator[list[Any]], target:
     text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([guard_formula(label) for label in header])
-    writer.writerows([guard_formula(cell) if type(cell) is str else cell for cell in row] for row in rows)
+    writer.writerows([guard_formula(guard_clear(cell)) if type(cell) is str else cell for cell in row] for row in rows)
     text.flush()
     text.detach()
 
@@ -72,7 +73,7 @@ def _write_xlsx(header: Sequence[str], sheet_name: str, rows: Iterator[list[Any]
             for place, row in enumerate(rows, start=1):
                 for column, cell in enumerate(row):
                     if type(cell) is str:
-                        text(place, column, cell[:MAX_CELL_CHARACTERS])
+                        text(place, column, guard_clear(cell)[:MAX_CELL_CHARACTERS])
                     elif cell is not None:
                         number(place, column, cell)
         file.seek(0)

@@ -8,11 +8,11 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.imports.domain.cells import CLEAR_TEXT
 from services.imports.domain.changes import NAMED
 from services.imports.domain.fields import ADDRESS_PARTS, CHOICES, record_name
 from shared.contracts.customer_fields import CUSTOMER_FIELDS, CustomerField
 from shared.phones import national
+from shared.spreadsheets import CLEAR_TEXT, guard_clear
 
 
 def changed_columns(changed: Iterable[Iterable[str]]) -> list[CustomerField]:
@@ -27,18 +27,22 @@ def upload_text(field: str, record: Mapping[str, Any], texts: Mapping[str, str])
     `texts` are what options, employees and customers may be called in a file, by id.
     """
     if field in ADDRESS_PARTS:
-        return (record.get("address") or {}).get(ADDRESS_PARTS[field]) or CLEAR_TEXT
-    name = record_name(field)
-    value = record.get(name)
+        part = (record.get("address") or {}).get(ADDRESS_PARTS[field])
+        return guard_clear(part) if part else CLEAR_TEXT
+    value = record.get(record_name(field))
     if value is None or value in ("", []):
         return CLEAR_TEXT
+    return guard_clear(_text(field, value, texts))
+
+
+def _text(field: str, value: Any, texts: Mapping[str, str]) -> str:
     if field == "phones":
         return ", ".join(national(phone) for phone in value)
     if field in CHOICES:
         return _listed(texts.get(item, item) for item in value)
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
-    return texts.get(value, value) if name in NAMED else str(value)
+    return texts.get(value, value) if record_name(field) in NAMED else str(value)
 
 
 def _listed(names: Iterable[str]) -> str:

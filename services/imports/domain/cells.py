@@ -1,7 +1,7 @@
 """What the text of a cell means, field by field, before anybody looks at what is stored (M5, C1, C2).
 
-An empty cell says nothing; `#CLEAR` empties. Names of options, employees and customers stay texts:
-`preview.py` finds out whom they mean.
+An empty cell says nothing; `#CLEAR` empties, `'#CLEAR` is that text itself. Names of options, employees and
+customers stay texts: `preview.py` finds out whom they mean.
 """
 
 import csv
@@ -17,8 +17,8 @@ from shared.contracts.customer_fields import CustomerField
 from shared.fields import MAX_LONG_TEXT, MAX_TEXT
 from shared.folding import fold
 from shared.phones import MAX_PHONES, BadPhone, normalize_from_sheet
+from shared.spreadsheets import CLEAR_TEXT, unguard_clear
 
-CLEAR_TEXT = "#CLEAR"
 CLEAR: Final = object()
 """A cell that says: empty this field (M5)."""
 
@@ -82,7 +82,7 @@ def read_row(number: int, cells: Sequence[str], columns: Iterable[tuple[int, Cus
                 row.given[column.field] = CLEAR
             continue
         try:
-            row.given[column.field] = _READERS.get(column.field, _text)(text)
+            row.given[column.field] = _READERS.get(column.field, _text)(unguard_clear(text))
         except BadCell as error:
             row.problems.append(Problem(column.field, error.code))
     return row

@@ -1,4 +1,4 @@
-"""No text of a customer becomes a formula in an export, whichever column it stands in; uploaded again it is itself."""
+"""No text of a customer becomes a formula in an export or a word of imports, whichever column it stands in."""
 
 import io
 from typing import Any
@@ -20,6 +20,7 @@ from tests.service.imports.desk import Desk
 from tests.support.records import employee
 
 STARTS = ("=", "+", "-", "@", "'=")
+CLEARS = ("#CLEAR", "'#CLEAR", "''#CLEAR")
 TEXTS = ("name", "occupation", "company_name", "tax_code", "website", "description", "income_band")
 ITEMS: dict[Any, Any] = {"group": GroupChanged, "source": SourceChanged, "sector": SectorChanged}
 
@@ -31,7 +32,10 @@ def command(start: str, field: str) -> str:
 
 @pytest.fixture
 async def filled(team: Team) -> dict[str, UUID]:
-    """Customers with a command in every text column, one for each start; answers ids of options by kind."""
+    """Customers with a command in every text column, one for each start, others whose every text is a word of imports.
+
+    Answers ids of options by kind.
+    """
     ids = {kind: uuid4() for kind in ITEMS}
     for kind, item_id in ids.items():
         await team.harness.sql(
@@ -46,6 +50,8 @@ async def filled(team: Team) -> dict[str, UUID]:
             address={"line": command(start, "line"), "province": command(start, "province")},
             group_ids=[str(ids["group"])], source_ids=[str(ids["source"])], sector_ids=[str(ids["sector"])],
         )  # fmt: skip
+    for clear in CLEARS:
+        await team.create(team.binh, **dict.fromkeys(TEXTS, clear), address={"line": clear, "province": clear})
     return ids
 
 
@@ -60,7 +66,7 @@ async def test_no_column_of_an_export_holds_a_formula(
     client = team.as_("binh", DOWNLOAD)
     _, content = await exported(team, client, **chosen, format="csv")
     rows = csv_rows(content)
-    assert len(rows) == 1 + len(STARTS)
+    assert len(rows) == 1 + len(STARTS) + len(CLEARS)
     assert [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
     _, content = await exported(team, client, **chosen, format="xlsx")
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
@@ -70,12 +76,14 @@ async def test_no_column_of_an_export_holds_a_formula(
     assert [cell for cell in cells if cell.hyperlink is not None] == []
     held = {str(cell.value) for cell in cells}
     assert {command(start, name) for start in STARTS for name in TEXTS} <= held, "as they are, nothing before them"
+    assert {f"'{clear}" for clear in CLEARS} <= held, "with one exception"
+    assert "#CLEAR" not in held
 
 
-async def test_what_looks_like_a_formula_comes_back_unchanged(
+async def test_what_looks_like_a_formula_or_a_word_of_imports_comes_back_unchanged(
     team: Team, filled: dict[str, UUID], make_harness: MakeHarness
 ) -> None:
-    """M14: the leading ' is taken away again, and only that."""
+    """M14, M5: the leading ' is taken away again, and only that; a text `#CLEAR` empties nothing."""
     imports = await make_harness("imports")
     await imports.deliver(*(relationship.event() for relationship in FIRST_RELATIONSHIPS))
     for kind, event in ITEMS.items():
@@ -98,7 +106,7 @@ async def test_what_looks_like_a_formula_comes_back_unchanged(
         await desk.work()
         rows = await desk.rows(job.json()["id"])
         assert [(row["outcome"], row["errors"], row["changes"]) for row in rows] == [("unchanged", [], {})] * len(
-            STARTS
+            (*STARTS, *CLEARS)
         )
 
 

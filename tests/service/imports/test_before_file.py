@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pytest
+
 from shared.contracts.customers import Address
 from shared.envelope import new_id
 from tests.service.imports.desk import Desk, csv_file
@@ -58,6 +60,39 @@ async def test_old_values_can_be_downloaded_and_uploaded_again(desk: Desk) -> No
     assert rows[0]["changes"]["address"]["new"] == "12 Lê Lợi"
     assert set(rows[0]["changes"]["groups"]["new"]) == {"Khách, VIP", "Mới"}
     assert rows[1]["changes"] == {"occupation": {"old": "Y tá", "new": None}}
+
+
+@pytest.mark.parametrize("file_format", ["csv", "xlsx"])
+async def test_an_old_text_that_says_clear_comes_back_as_a_text(desk: Desk, file_format: str) -> None:
+    """M10, M5, M14: `#CLEAR` and '#CLEAR that an import wrote over are told from nothing at all."""
+    old = customer(
+        code="K1", manager_id=desk.employee_id, occupation="#CLEAR", website="'#CLEAR",
+        address=Address(line="''#CLEAR", province="#CLEAR"),
+    )  # fmt: skip
+    await desk.harness.deliver(old)
+    header = ("Mã KH", "Nghề nghiệp", "Website", "Mã số thuế", "Địa chỉ", "Tỉnh/Thành phố")
+    job = await desk.preview(header, ("K1", "a", "b", "c", "d", "e"), overwrite=True)
+    path = f"/api/v1/imports/{job['id']}/before-file"
+    backup = (await desk.http.get(path, params={"format": file_format})).content
+    written = old.state.model_copy(
+        update={"occupation": "a", "website": "b", "tax_code": "c", "address": Address(line="d", province="e")}
+    )
+    await desk.harness.deliver(old.model_copy(update={"version": 2, "state": written}))
+    again = (await desk.upload(backup, f"cu.{file_format}")).json()
+    await desk.work()
+    path = f"/api/v1/imports/{again['id']}"
+    await desk.http.put(f"{path}/options", json={"overwrite": True})
+    columns = (await desk.read(again["id"]))["mapping"]["columns"]
+    assert (await desk.http.put(f"{path}/mapping", json={"columns": columns})).status_code == 200
+    await desk.work()
+    [row] = await desk.rows(again["id"])
+    assert {field: change["new"] for field, change in row["changes"].items()} == {
+        "occupation": "#CLEAR",
+        "website": "'#CLEAR",
+        "tax_code": None,
+        "address": "''#CLEAR",
+        "province": "#CLEAR",
+    }
 
 
 async def test_the_file_waits_for_a_preview_and_comes_as_it_was_uploaded_or_asked(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.imports.domain.cells import CLEAR, Problem, ReadRow, read_row
 from shared.contracts.customer_fields import BY_NAME, CUSTOMER_FIELDS
+from shared.spreadsheets import clean_text, guard_clear
 
 
 def read(field: str, text: str) -> ReadRow:
@@ -67,6 +68,25 @@ def test_an_empty_cell_says_nothing_and_clear_empties() -> None:
     assert read("occupation", "   ").given == {}
     assert read("occupation", "#CLEAR").given == {"occupation": CLEAR}
     assert read("code", "#CLEAR").problems == [Problem("code", "required")]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("#CLEAR", "'#CLEAR"),
+        ("'#CLEAR", "''#CLEAR"),
+        ("  #CLEAR\n", "'#CLEAR"),
+        ("#CL\x01EAR", "'#CLEAR"),
+        ("#clear", "#clear"),
+        ("#CLEAR!", "#CLEAR!"),
+        ("'", "'"),
+    ],
+)
+def test_a_text_that_would_empty_its_field_is_written_as_a_text(text: str, cell: str) -> None:
+    """M14, M5: exactly what reading takes for `#CLEAR`, however many ' stand before it, gets one more."""
+    assert guard_clear(text) == cell
+    assert read("occupation", cell).given == {"occupation": clean_text(text).strip()}
+    assert read("groups", cell).given == {"groups": [clean_text(text).strip()]}
 
 
 def test_a_short_row_has_empty_cells() -> None:
