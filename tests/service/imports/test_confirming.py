@@ -1,14 +1,17 @@
 """Confirm, chunks on their way, answers, and everything that may come twice or late."""
 
+import csv
+import io
 from datetime import timedelta
 
 import pytest
 
 from services.imports.commands.chunks import resend_silent_chunks
-from shared.contracts.imports import ImportRowsApplied, RowError
+from shared.contracts.imports import AppliedRow, ImportRowsApplied, RowError
 from shared.envelope import new_id
+from shared.wording import message
 from tests.service.imports.desk import Desk, applied
-from tests.support.records import customer
+from tests.support.records import customer, employee
 
 HEADER = ("Mã khách hàng", "Tên khách hàng")
 
@@ -182,6 +185,45 @@ async def test_a_conflict_shows_what_is_there_now(desk: Desk) -> None:
     conflict, error_row = await desk.rows(job["id"])
     assert conflict["changes"] == {"occupation": {"old": "A", "new": "B", "current": "C"}}
     assert error_row["errors"] == [{"field": "manager", "code": "inactive_employee"}]
+
+
+async def test_rows_refused_since_the_uploader_was_deactivated_are_reported_one_by_one(desk: Desk) -> None:
+    """R2, A6, M2: the import finishes with every row in error and its reason; back at work, its uploader reads it."""
+    old = customer(code="KH000001", name="Lan", manager_id=desk.employee_id)
+    await desk.harness.deliver(old)
+    rows = (("KH000001", "Lan Anh"), ("", "Minh"))
+    job = await desk.preview(HEADER, *rows, overwrite=True)
+    await desk.confirm(job["id"])
+    [chunk] = await desk.confirmed()
+    await desk.harness.deliver(employee(desk.employee_id, version=2, active=False))
+    refused = tuple(
+        AppliedRow(
+            row=row.row, outcome="error", customer_id=row.customer_id, code=row.code, version=None,
+            errors=(RowError(field=None, code="inactive_employee"),),
+        )
+        for row in chunk.rows
+    )  # fmt: skip
+    answer = ImportRowsApplied(import_id=chunk.import_id, chunk=chunk.chunk, rows=refused)
+    await desk.harness.deliver(answer)
+    await desk.harness.deliver(answer)
+    assert (await desk.http.get(f"/api/v1/imports/{job['id']}")).json()["code"] == "inactive_employee"
+
+    await desk.harness.deliver(employee(desk.employee_id, version=3))
+    job = await desk.read(job["id"])
+    assert (job["state"], job["total"], job["done"], job["failed"]) == ("finished", 2, 2, 2)
+    assert job["counts"] == {"error": 2}
+    told = [(row["outcome"], row["errors"], row["code"]) for row in await desk.rows(job["id"])]
+    errors = [{"field": None, "code": "inactive_employee"}]
+    assert told == [("error", errors, "KH000001"), ("error", errors, None)]
+    file = await desk.http.get(f"/api/v1/imports/{job['id']}/result-file", headers={"Accept-Language": "en"})
+    _, *records = csv.reader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
+    reason = message("inactive_employee", "en")
+    assert records == [
+        [*rows[0], "Error", reason, str(old.state.id), "KH000001"],
+        [*rows[1], "Error", reason, "", ""],
+    ]
+    assert (await desk.http.post(f"/api/v1/imports/{job['id']}/undo")).status_code == 202
+    assert (await desk.read(job["id"]))["counts"] == {"error": 2}, "there was nothing to take back"
 
 
 @pytest.mark.parametrize("missing", [1, 2])
