@@ -6,10 +6,11 @@ from typing import Any
 from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
 from services.imports.commands.erasures import forget_customers, forget_told_numbers
 from services.imports.commands.results import apply_results, apply_undo_results
+from services.imports.commands.revealing import keep_reveals_of_rows
 from shared.contracts.classification import CLASSIFICATION
 from shared.contracts.customers import CUSTOMERS, CustomerErased
 from shared.contracts.directory import DIRECTORY
-from shared.contracts.imports import IMPORT_RESULTS, ImportRowsApplied, ImportUndoApplied
+from shared.contracts.imports import IMPORT_RESULTS, ImportRowsApplied, ImportUndoApplied, RowPhonesRevealed
 from shared.database import Session
 from shared.envelope import Envelope
 from shared.messaging import consumes
@@ -37,6 +38,9 @@ async def on_classification(session: Session, envelopes: Sequence[Envelope[Any]]
 
 @consumes(IMPORT_RESULTS)
 async def on_import_results(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    revealed = [envelope.event for envelope in envelopes if isinstance(envelope.event, RowPhonesRevealed)]
+    if revealed:
+        await keep_reveals_of_rows(session, revealed)
     answers = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportRowsApplied)]
     if answers:
         await apply_results(session, answers)

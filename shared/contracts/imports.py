@@ -27,7 +27,7 @@ IMPORT_RESULTS = Topic(
     partitions=6,
     producers=("customers",),
     consumers=("imports",),
-    description="What became of every confirmed row.",
+    description="What became of every confirmed row; what refusals told of hidden customers.",
 )
 
 ImportKind = Literal["customers", "sectors", "contacts"]
@@ -123,6 +123,13 @@ class RevealedPhone(Published):
 
 class ImportPhonesRevealed(_OfImport, topic=IMPORTS, type="crm.import_phones.revealed.v1"):
     """A preview said of numbers that they are taken by customers the uploader does not see (R3)."""
+
+    actor: ActorReference
+    rows: tuple[RevealedPhone, ...]
+
+
+class RowPhonesRevealed(_OfImport, topic=IMPORT_RESULTS, type="crm.import_rows.phones_revealed.v1"):
+    """Confirmed rows were refused with numbers of customers whom their uploader does not see (R3): the new ones."""
 
     actor: ActorReference
     rows: tuple[RevealedPhone, ...]

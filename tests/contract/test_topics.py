@@ -42,7 +42,7 @@ AGREEMENT = {
     "crm.erasures": Agreed("customer id", 30, 12, "erasure.completed"),
     "crm.selections": Agreed("selection id", 7, 6, "selection.chunk_resolved selection.resolved"),
     "crm.imports": Agreed("import id", 14, 6, "import_rows.confirmed import_phones.revealed import_undo.requested"),
-    "crm.import-results": Agreed("import id", 14, 6, "import_rows.applied import_undo.applied"),
+    "crm.import-results": Agreed("import id", 14, 6, "import_rows.applied .phones_revealed import_undo.applied"),
 }
 
 

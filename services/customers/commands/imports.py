@@ -13,7 +13,7 @@ from services.customers.commands.import_chunk import Chunk, Refused
 from services.customers.commands.import_options import create_options
 from services.customers.commands.import_writes import create_rows, update_rows
 from services.customers.commands.publishing import tell, write_entries
-from services.customers.commands.revealing import keep_reveals
+from services.customers.commands.revealing import keep_reveals_of_rows
 from services.customers.commands.sector_rows import write_sector_rows
 from shared import outbox
 from shared.access import actor_of
@@ -52,13 +52,13 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
     chunk = await _begin(session, envelope, event)
     told = await _apply(session, chunk, rows) if rows else []
     known |= chunk.outcomes
+    await keep_reveals_of_rows(session, chunk)  # before the answer: a preview made upon it counts them
     applied = tuple(known[row.row] for row in event.rows)
     answer = ImportRowsApplied(import_id=event.import_id, chunk=event.chunk, rows=applied)
     outbox.add(session, answer, envelope.origin())  # before the customers themselves: somebody watches these rows
     if rows:
         await session.flush()
         await write_entries(session, tell(session, told, after=envelope, actor=chunk.actor))
-        await keep_reveals(session, chunk.reveals, chunk.cause)
         await _keep(session, chunk, rows)
 
 

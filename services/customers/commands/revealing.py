@@ -7,11 +7,13 @@ whom a trail is kept.
 from collections.abc import Iterable
 from uuid import UUID
 
+from services.customers.commands.import_chunk import Chunk
 from services.customers.commands.publishing import reveal_entry, write_entries
 from services.customers.domain.errors import PhoneTaken
+from shared import outbox
 from shared.access import may_see
 from shared.contracts.events import Cause
-from shared.contracts.imports import ImportPhonesRevealed
+from shared.contracts.imports import ImportPhonesRevealed, RevealedPhone, RowPhonesRevealed
 from shared.database import Session, run
 from shared.errors import RateLimited
 from shared.identity import Actor
@@ -19,13 +21,23 @@ from shared.revealing import count_reveals, keep_told, open_reveals, told_lately
 from shared.reveals import Reveals
 
 
-async def keep_reveals(session: Session, reveals: Reveals, cause: Cause) -> None:
-    """Remember what was told, and leave it in the trail of the customers it is about."""
+async def keep_reveals(session: Session, reveals: Reveals, cause: Cause) -> dict[str, UUID]:
+    """Remember what was told, and leave it in the trail of the customers it is about; answers what was new."""
     news = await keep_told(session, reveals)
     if news:
         await write_entries(
             session, [reveal_entry(reveals.actor, owner, phone, cause) for phone, owner in news.items()]
         )
+    return news
+
+
+async def keep_reveals_of_rows(session: Session, chunk: Chunk) -> None:
+    """What confirmed rows were told counts; `imports` hears of it, where it counts with later previews."""
+    news = await keep_reveals(session, chunk.reveals, chunk.cause)
+    if news:
+        told = tuple(RevealedPhone(customer_id=owner, phone=phone) for phone, owner in news.items())
+        event = RowPhonesRevealed(import_id=chunk.event.import_id, actor=chunk.actor.reference(), rows=told)
+        outbox.add(session, event, chunk.envelope.origin())
 
 
 async def keep_reveals_of_import(session: Session, event: ImportPhonesRevealed) -> None:

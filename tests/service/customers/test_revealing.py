@@ -14,8 +14,9 @@ from shared.contracts.imports import (
     ImportRowsApplied,
     ImportRowsConfirmed,
     RevealedPhone,
+    RowPhonesRevealed,
 )
-from shared.identity import DELETE, IMPORT, VIEW_ALL
+from shared.identity import DELETE, ERASE, IMPORT, VIEW_ALL
 from tests.service.customers.conftest import Team
 from tests.support.records import BEGINNING
 
@@ -162,6 +163,31 @@ async def test_rows_of_files_have_an_hour_of_their_own(few: Team) -> None:
     assert outcomes == ["created", *["phone_taken"] * 4, "rate_limited", "rate_limited", "phone_taken"]
     phones = await few.harness.sql("SELECT 1 FROM customer_phone WHERE phone = $1", number(801))
     assert phones == [], "a refused row keeps no number"
+
+
+async def test_what_rows_told_is_told_to_imports_once(few: Team) -> None:
+    """R3, C8: each new number with its customer, to whom previews count it; a chunk that comes again tells nothing."""
+    rows = [
+        ConfirmedRow(row=row, action="create", customer_id=None, code=None, values={"name": "Ai", "phones": [phone]})
+        for row, phone in enumerate(map(number, (0, 1, 900, 0)), start=2)
+    ]
+    actor = ActorReference(kind="user", id=str(few.ids["binh"]), permissions=(IMPORT,))
+    chunks = [
+        ImportRowsConfirmed(
+            import_id=uuid4(), kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING,
+            file_name="a.csv", options={}, rows=tuple(rows),
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for chunk in (chunks[0], chunks[0], chunks[1]):
+        await few.harness.deliver(chunk)
+    [told] = await few.harness.told(RowPhonesRevealed)
+    assert (told.import_id, told.actor.id) == (chunks[0].import_id, str(few.ids["binh"]))
+    assert [row.phone for row in told.rows] == [number(0), number(1)]
+    erased = await few.as_("dung", ERASE).post(f"{CUSTOMERS}/{told.rows[0].customer_id}/erase")
+    assert erased.status_code == 202, erased.text
+    [told] = await few.harness.told(RowPhonesRevealed)
+    assert [row.phone for row in told.rows] == [None, number(1)], "not sent yet, and now without the number"
 
 
 async def test_what_a_preview_told_counts_with_what_rows_tell(few: Team) -> None:

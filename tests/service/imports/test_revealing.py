@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from shared.contracts.customers import CustomerErased, ErasedState
-from shared.contracts.imports import ImportPhonesRevealed
+from shared.contracts.events import ActorReference
+from shared.contracts.imports import ImportPhonesRevealed, RevealedPhone, RowPhonesRevealed
 from shared.envelope import new_id
 from shared.identity import IMPORT, VIEW_ALL
 from tests.service.imports.desk import Desk
@@ -72,6 +73,24 @@ async def test_what_is_told_goes_into_the_trail_of_the_customer(few: Desk) -> No
     first, second = await few.harness.told(ImportPhonesRevealed)
     assert (str(first.import_id), first.actor.id) == (job["id"], str(few.employee_id))
     assert [row.phone for row in (*first.rows, *second.rows)] == [number(0), number(1), number(2)]
+
+
+async def test_what_confirmed_rows_were_told_counts_for_the_next_previews(few: Desk) -> None:
+    """R3, M13, C8: contacts are never previewed; a number counts once, also told again; an erased customer's never."""
+    owners = {row.phones[0]: row.id for row in await few.harness.sql("SELECT id, phones FROM customer")}
+    rows = [RevealedPhone(customer_id=owners[number(index)], phone=number(index)) for index in (0, 1)]
+    await few.harness.deliver(CustomerErased(version=2, state=ErasedState(id=owners[number(9)]), cause=BY_SYSTEM))
+    rows += [
+        RevealedPhone(customer_id=owners[number(9)], phone=number(9)),
+        RevealedPhone(customer_id=new_id(), phone=None),
+    ]
+    actor = ActorReference(kind="user", id=str(few.employee_id), permissions=(IMPORT,))
+    told = RowPhonesRevealed(import_id=new_id(), actor=actor, rows=tuple(rows))
+    await few.harness.deliver(told, told)
+    await few.harness.deliver(told)
+    assert await outcomes(few, 0, 2, 3, 1, 900) == [TAKEN, TAKEN, LIMITED, TAKEN, LIMITED]
+    other = await Desk(few.harness).open()
+    assert await outcomes(other, 3) == [TAKEN]
 
 
 async def test_visible_customers_and_view_all_reveal_nothing(few: Desk) -> None:
