@@ -118,7 +118,9 @@ async def send_undo(session: Session, job: Import) -> None:
 
 async def send_next(session: Session, job: Import, work: str) -> None:
     """Send as many chunks as may be on their way beside those that are. The import is locked."""
-    going = await run(session, _NEXT, job.id, work, CHUNKS_AT_ONCE)
+    # A parent is there before its children go: a chunk that is lost and sent again would come behind them (G6).
+    at_once = 1 if job.kind == SECTORS else CHUNKS_AT_ONCE
+    going = await run(session, _NEXT, job.id, work, at_once)
     for row in sorted(going, key=lambda row: row.chunk):
         await _send(session, job, work, row.chunk, row.rows)
 

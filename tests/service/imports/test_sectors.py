@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.imports.commands.chunks import FIRST_CHUNK_ROWS
+from services.imports.commands.chunks import FIRST_CHUNK_ROWS, resend_silent_chunks
 from shared.contracts.classification import ClassificationItemState, SectorChanged
 from shared.contracts.imports import AppliedRow, ImportRowsApplied
 from shared.envelope import new_id
@@ -132,6 +132,27 @@ async def test_a_parent_that_comes_back_is_sent_before_the_children_that_stay_be
     [first] = await office.confirmed()
     assert "TOP" in [row.code for row in first.rows]
     assert len(first.rows) == FIRST_CHUNK_ROWS
+
+
+async def test_children_are_not_sent_before_their_parents_are_answered(
+    office: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G6, M9: a chunk that got lost is sent again, and children sent meanwhile would have found no parent."""
+    monkeypatch.setattr("services.imports.commands.chunks.FIRST_CHUNK_ROWS", 1)
+    monkeypatch.setattr("services.imports.commands.chunks.ROW_CHUNK", 1)
+    await preview(office, ("Lá", "LEAF", "TWIG"), ("Cành", "TWIG", "BRANCH"), ("Nhánh", "BRANCH", "FOOD"))
+    [job] = (await office.http.get("/api/v1/imports")).json()["items"]
+    await office.confirm(job["id"])
+    for code in ("BRANCH", "TWIG", "LEAF"):
+        await office.harness.sql("UPDATE import_chunk SET sent_at = sent_at - interval '1 day'")
+        async with office.harness.database.transaction() as session:
+            assert await resend_silent_chunks(session, 60) == 1
+        first, again = await office.confirmed()
+        assert first == again
+        assert [row.code for row in again.rows] == [code]
+        await office.harness.forget_told()
+        await office.answer(again, customer_id=None)
+    assert (await office.read(job["id"]))["state"] == "finished"
 
 
 async def test_confirmed_sectors_go_to_customers_and_cannot_be_taken_back(office: Desk) -> None:
