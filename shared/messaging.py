@@ -18,7 +18,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from shared import foreign_records, inbox, kafka, telemetry
+from shared import foreign_records, inbox, kafka, prompt_fetching, telemetry
 from shared.consumer_watch import ConsumerWatch, Watched
 from shared.contracts.events import Topic
 from shared.database import Database, Session, is_transient
@@ -262,6 +262,7 @@ def _highwater(consumer: AIOKafkaConsumer | None, topic: str, partition: int) ->
 
 def _broker(settings: Settings) -> KafkaBroker:
     foreign_records.install()
+    prompt_fetching.install()
     return KafkaBroker(
         settings.kafka_bootstrap_servers,
         client_id=f"rapport-{settings.service}",

@@ -1,5 +1,6 @@
 """Kafka as a part: its records outlive a crash, and topics are made on purpose only."""
 
+import asyncio
 from collections.abc import Iterator
 from types import SimpleNamespace
 from uuid import UUID
@@ -10,8 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local import kafka
 from deploy.local.kafka import KafkaServer
+from shared import prompt_fetching
 
 READ_TIMEOUT_MS = 10_000
+BROKER_HOLDS_BACK_MS = 30_000
+SECONDS_IN_HAND = 0.3
+"""Longer than aiokafka waits for records to be taken."""
 DASH_FIRST = UUID(int=62 << 122)
 """In base64 it begins with a dash, like an option."""
 
@@ -71,3 +76,24 @@ async def test_a_topic_is_not_made_by_mentioning_it(server: KafkaServer) -> None
         consumer.subscribe(["misspelt"])
         await consumer.getmany(timeout_ms=200)
         assert "misspelt" not in await consumer.topics()
+
+
+async def test_what_follows_a_record_in_hand_does_not_wait_for_other_partitions(server: KafkaServer) -> None:
+    """A consumer that takes one record at a time once asked for the others without its partition, and heard late."""
+    prompt_fetching.install()
+    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic("followed", 2, 1)])
+    await admin.close()
+    consumer = AIOKafkaConsumer(
+        "followed",
+        bootstrap_servers=server.bootstrap_servers,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=BROKER_HOLDS_BACK_MS,
+    )
+    async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer, consumer:
+        await producer.send_and_wait("followed", b"first", partition=0)
+        assert await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=1)
+        await asyncio.sleep(SECONDS_IN_HAND)
+        await producer.send_and_wait("followed", b"second", partition=0)
+        assert await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=1)
