@@ -14,7 +14,7 @@ from uuid import UUID
 from deploy.demo.generate import SEED
 from services.customers.domain.filter_fields import FIELDS
 from tests.performance.client import Connection, Load, load, request
-from tests.performance.lists import CLIENTS, WARM_SECONDS, find_words, timed
+from tests.performance.lists import CLIENTS, WARM_SECONDS, Words, timed
 from tests.performance.million_stage import ListStage
 from tests.performance.processes import Usage
 from tests.performance.report import Bar, Figure
@@ -58,11 +58,11 @@ class Asked:
         return request("POST", "/customers/search", self.token, {"limit": PAGE, **self.body, **more})
 
 
-async def under_load(stage: ListStage, seconds: float) -> Loads:
+async def under_load(stage: ListStage, words: Words, seconds: float) -> Loads:
     """Lists by manager, relationship, group subtree and text, by people of every reach, eight clients each."""
     loads, token = Loads(), stage.keys.administrator_token()
     before = (await empty_route(stage.keys.jwks_url, token, CLIENTS, seconds / 2)).rate
-    for kind, wires in (await _requests(stage)).items():
+    for kind, wires in _requests(stage, words).items():
         asked = cycle(wires)
         await load(stage.port, asked, CLIENTS, min(WARM_SECONDS, seconds))
         used = stage.usage()
@@ -89,9 +89,9 @@ def load_figures(small: Loads, large: Loads, sizes: tuple[int, int]) -> list[Fig
     return figures
 
 
-async def slowest(stage: ListStage) -> list[Figure]:
+async def slowest(stage: ListStage, words: Words) -> list[Figure]:
     """First pages by every kind of text, every sort and the widest filters, for every reach; totals of the same."""
-    searches = [*await _text_searches(stage), *_sorted_lists(stage), *_wide_filters(stage)]
+    searches = [*_text_searches(stage, words), *_sorted_lists(stage), *_wide_filters(stage)]
     pages = await medians_of(stage, {one.name: one.wire() for one in searches})
     counted = await medians_of(stage, {one.name: one.wire(total=True) for one in searches if "sort" not in one.body})
     return [
@@ -151,9 +151,8 @@ def _filter(name: str, value: Any, comparison: str = "eq") -> dict[str, Any]:
     return {"field": name, "op": comparison, "value": value}
 
 
-async def _requests(stage: ListStage) -> dict[str, Sequence[bytes]]:
+def _requests(stage: ListStage, words: Words) -> dict[str, Sequence[bytes]]:
     """The requests of each kind, in an order that mixes people and values."""
-    words = await find_words(stage.connection)
     filters: dict[str, list[dict[str, Any]]] = {
         "manager": [_filter("manager_id", str(one)) for one in stage.company.sellers[:40]],
         "relationship": [_filter("relationship_id", str(one)) for one in stage.company.relationships],
@@ -170,8 +169,7 @@ async def _requests(stage: ListStage) -> dict[str, Sequence[bytes]]:
     return found
 
 
-async def _text_searches(stage: ListStage) -> Sequence[Asked]:
-    words = await find_words(stage.connection)
+def _text_searches(stage: ListStage, words: Words) -> Sequence[Asked]:
     return [
         Asked(f"{kind} for {who}", token, {"filter": _filter("text", text, "contains")})
         for who, token in _askers(stage).items()
