@@ -17,7 +17,10 @@ TEXT_ONLY = {
 }
 """Options of a workbook whose texts stay texts and whose rows are written as they come."""
 
-_FORMULA_LIKE = re.compile(r"'*[=+\-@\t\r]")
+# A spreadsheet set to another separator than ours splits cells where it stands, whatever quotes are around them; a
+# quotation mark behind it is then the spreadsheet's own.
+_FORMULA_LIKE = re.compile(r"""^(?='*[=+\-@\t\r])|(?<=[;\t\n\r])(?=['"]*[=+\-@\t\r])""")
+_GUARDED = re.compile(r"""^'(?='*[=+\-@\t\r])|(?<=[;\t\n\r])'(?=['"]*[=+\-@\t\r])""")
 
 CLEAR_TEXT = "#CLEAR"
 """What a cell says to empty its field (M5)."""
@@ -29,12 +32,17 @@ _CONTROL_CHARACTERS = {code: None for code in range(32) if chr(code) not in "\t\
 
 
 def guard_formula(text: str) -> str:
-    """A cell of a .csv that no spreadsheet takes for a formula.
+    """A cell of a .csv that no spreadsheet takes for a formula, nor any part of it behind ; tab or line break.
 
     A text that begins with ' before such a character gets one more, so that reading takes back
     exactly what writing gave.
     """
-    return f"'{text}" if _FORMULA_LIKE.match(text) else text
+    return _FORMULA_LIKE.sub("'", text)
+
+
+def unguard_formula(cell: str) -> str:
+    """What a cell of a .csv says: the exact inverse of `guard_formula`."""
+    return _GUARDED.sub("", cell) if "'" in cell else cell
 
 
 def guard_clear(text: str) -> str:

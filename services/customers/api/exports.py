@@ -36,7 +36,14 @@ class ExportRequest(ChoosingRequest):
     """What to export: ids or a filter, of a whole campaign where `campaign_id` is given; all columns by default."""
 
     columns: Annotated[list[str], Field(min_length=1, max_length=100)] | None = None
-    format: Literal["xlsx", "csv"] = "xlsx"
+    format: Annotated[
+        Literal["xlsx", "csv"],
+        Field(
+            description="In an .xlsx every text is a text. A .csv has a ' before what a spreadsheet would take for a"
+            " formula: at the beginning of a cell, and within one behind `;`, tab or line break, where a spreadsheet"
+            " with another separator than `,` would split it. An upload takes it away again."
+        ),
+    ] = "xlsx"
     campaign_id: UUID | None = None
 
 

@@ -1,8 +1,8 @@
 """Reads .csv as people and programs save it: encoding and delimiter are found out, not asked for.
 
 UTF-8 with or without a mark, UTF-16 with a mark, Windows-1258 and 1252; comma, semicolon or tab;
-cells in quotes may hold line breaks. A leading ' that guards a formula character is taken away
-(M14), the exact inverse of `writer.py`.
+cells in quotes may hold line breaks. A ' that guards a formula character is taken away (M14), the
+exact inverse of `writer.py`.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from itertools import islice
 from services.imports.spreadsheets.errors import hostile, unsupported
 from services.imports.spreadsheets.limits import KIB, Limits
 from services.imports.spreadsheets.rows import NumberedRow, collect_rows
-from shared.spreadsheets import clean_text
+from shared.spreadsheets import clean_text, unguard_formula
 
 _DELIMITERS = ",;\t"
 _SNIFFED_RECORDS = 50
@@ -26,7 +26,6 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _LEGACY_ENCODINGS = ("cp1258", "cp1252")
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n?", re.IGNORECASE)
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 # A line no text can hold: where it does not come back alone, a quotation mark before it is still open.
 _END_MARK = "\x1c"
 
@@ -97,13 +96,9 @@ def _records(text: str, delimiter: str) -> Iterator[NumberedRow]:
     for number, record in enumerate(_parsed(f"{text}\n{_END_MARK}", delimiter), start=1):
         if record == [_END_MARK]:
             return
-        yield number, [clean_text(_unguarded(cell)) for cell in record]
+        yield number, [clean_text(unguard_formula(cell)) for cell in record]
     raise hostile("a quotation mark that is never closed")
 
 
 def _parsed(text: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell

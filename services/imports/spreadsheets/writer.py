@@ -1,7 +1,7 @@
 """Writes files for people: rows some at a time, beside them what became of each, and empty templates.
 
-No cell is ever a formula. An .xlsx holds texts, so phones keep their 0; in a .csv a cell that a
-spreadsheet would take for a formula gets a leading ' (M14), which `delimited.py` takes away again.
+No cell is ever a formula. An .xlsx holds texts, so phones keep their 0; in a .csv a ' stands
+before what a spreadsheet would take for a formula (M14), which `delimited.py` takes away again.
 Writing takes some 10 µs a cell: callers in an event loop run it in a thread. No file is held as a whole: a .csv
 goes out as it is written, an .xlsx lies in a temporary file until it is complete.
 """

@@ -1,5 +1,6 @@
 """The same rows give the same table, whichever program wrote them."""
 
+import csv
 import io
 import unicodedata
 
@@ -63,10 +64,14 @@ async def test_three_programs_one_table():
 
 
 # What the reader itself gives: composed, without control characters. Half of them start like formulas.
+STARTS = ["", "'", "=", "'=", "''+", "-", "@", '"=', "'\"'-"]
 TEXTS = st.builds(
-    lambda start, rest: unicodedata.normalize("NFC", start + rest),
-    st.sampled_from(["", "'", "=", "'=", "''+", "-", "@"]),
+    lambda *parts: unicodedata.normalize("NFC", "".join(parts)),
+    st.sampled_from(STARTS),
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=20),
+    st.sampled_from(["", ";", "\t", "\n", ",", "x;\t", "|"]),
+    st.sampled_from(STARTS),
+    st.sampled_from(["", "1+1"]),
 )
 
 
@@ -80,3 +85,14 @@ def test_whatever_is_written_is_read_back(rows: list[list[str]]):
     from_text = read_delimited(write_result(header, annotated, "vi", "csv"), LIMITS)
     assert from_workbook == from_text
     assert [cells[:3] for _, cells in from_text[1:]] == rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=3), st.sampled_from(",;\t"))
+def test_no_part_of_a_text_file_is_a_formula_whatever_a_spreadsheet_takes_for_the_separator(
+    texts: list[str], delimiter: str
+):
+    """M14: quotes do not keep a cell together where it is split by a separator of other countries than the file's."""
+    content = write_result(["a", "b", "c"], [(texts, Annotation("ok"))], "vi", "csv").decode("utf-8-sig")
+    records = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
+    assert [cell for record in records for cell in record if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
