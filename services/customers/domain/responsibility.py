@@ -67,9 +67,10 @@ class Responsibility(Creation):
     ) -> Followed:
         """Make the owner of an opportunity this customer's manager (K3).
 
-        An assignment that is not later than the current manager's is superseded and changes nothing,
-        so arrival order does not matter. An active owner who does not become manager becomes a
-        viewer, for as long as they own the opportunity.
+        An assignment that is not later than the current manager's is superseded and names no manager,
+        so among those that replace, the latest wins in any order. An active owner who does not become
+        manager becomes a viewer, for as long as they own the opportunity. Who was manager and is
+        replaced is not one (A4): who looks, and whom `only_if_unassigned` finds, depends on what came first.
         """
         owner_id, assigned_at = opportunity.owner_id, opportunity.owner_assigned_at
         gone = opportunity.state == "removed"
