@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from shared import telemetry
 from shared.errors import SchemaTooOld
+from shared.rebuilding import RebuildRefused
 from shared.service import EVERY_PART, JOBS, Service, run_job, serve
 
 
@@ -95,6 +97,15 @@ def _add_topic_commands(app: typer.Typer, service: Service) -> None:
         _say({"topic": topic, "republished": _run(republish_topic(service, settings, topic, raise_version))})
 
     @app.command()
+    def rebuild(topic: str) -> None:
+        """Make the copy of a state topic anew from the topic itself, wrong versions too; nothing is triggered."""
+        from shared.rebuilding import rebuild_topic
+
+        settings = service.load_settings()
+        telemetry.configure(settings)
+        _say({"topic": topic, **asdict(_run(rebuild_topic(service, settings, topic)))})
+
+    @app.command()
     def replay(topic: str, limit: int | None = None) -> None:
         """Run the handler of a topic again over its dead letters."""
         from shared.database import Database
@@ -152,6 +163,8 @@ def main(app: typer.Typer) -> None:
     except ValidationError as error:
         missing = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         sys.exit(f"settings: {missing}")
+    except RebuildRefused as error:
+        sys.exit(str(error))
     except (SchemaTooOld, ConnectionError, TimeoutError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 

@@ -19,6 +19,9 @@ from shared.envelope import Envelope
 
 E = TypeVar("E", bound=Event)
 
+KEPT_WHEN_ERASED = "stored.state = 'erased'"
+"""Whom a copy made anew keeps though the topic knows nothing of them any more (C8)."""
+
 _CUSTOMERS = """
 INSERT INTO customer AS stored
     (id, code, name, manager_id, viewer_ids, relationship_id, phones, state, created_at, version)

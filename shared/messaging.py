@@ -25,6 +25,7 @@ from shared.database import Database, Session, is_transient
 from shared.dead_letters import DeadLetters, Record, Replayed, replay
 from shared.envelope import COMPACTION_TICK, Envelope, Undecodable, decode
 from shared.progress import Position, write_progress
+from shared.rebuilding import Copy
 from shared.settings import Settings
 
 log = telemetry.logger("messaging")
@@ -43,7 +44,7 @@ class Subscription:
     know repetitions by an id of its own. What `check` refuses is a dead letter at once: it costs its
     neighbours neither a retry nor a halved batch. `most_records` bounds a transaction where each record is
     much work by itself. `members` of the group share the topic's partitions in this process: one's records
-    are read while another's transaction is with the database.
+    are read while another's transaction is with the database. `copy` is what `rebuild` makes anew.
     """
 
     topic: Topic
@@ -52,6 +53,7 @@ class Subscription:
     check: Check | None = None
     most_records: int | None = None
     members: int = 1
+    copy: Copy | None = None
 
     def open(self, record: Record, settings: Settings) -> Envelope[Any]:
         """Read and check a record (a dead letter's own headers aside). Raises Undecodable."""
@@ -67,15 +69,17 @@ def consumes(
     once: bool | None = None,
     most_records: int | None = None,
     members: int = 1,
+    copy: Copy | None = None,
 ) -> Callable[[Handler], Subscription]:
     """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit.
 
     By default facts are filtered by the inbox; `once=False` is for a handler whose effects repeat without harm. A batch
     has at most `consumer_batch` records, or `most_records` where each is much work by itself. With more than one of
     `members` batches of different partitions are handled at the same time; order holds within a partition only.
+    A state topic of which the service keeps a `copy` says what that consists of.
     """
     filtered = not topic.holds_state if once is None else once
-    return lambda handle: Subscription(topic, handle, filtered, check, most_records, members)
+    return lambda handle: Subscription(topic, handle, filtered, check, most_records, members, copy)
 
 
 def subscriptions_in(module: ModuleType) -> list[Subscription]:

@@ -136,7 +136,8 @@ def newest_revision(package: str) -> str:
 async def upgrade(settings: Settings, package: str) -> list[str]:
     """Bring a service's schema up to date; answers the revisions that were run.
 
-    Two upgrades at once wait for each other. The app role gets rights on data only.
+    Two upgrades at once wait for each other. The app role gets rights on data only, and temporary
+    tables of its own (`rebuild`).
     """
     engine = create_async_engine(
         driver_url(settings.owner_url).replace("postgresql://", "postgresql+asyncpg://", 1),
@@ -191,7 +192,9 @@ def _grant(connection: Connection, role: str | None) -> None:
         return
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", role):
         raise ValueError(f"the app role's name needs quoting, which is not supported: {role}")
+    database = connection.execute(text("SELECT quote_ident(current_database())")).scalar_one()
     for statement in (
+        f"GRANT TEMPORARY ON DATABASE {database} TO {role}",
         f"GRANT USAGE ON SCHEMA public TO {role}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
         f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",

@@ -7,7 +7,13 @@ from services.customers.commands.assignment import follow_opportunity_owners, pr
 from services.customers.commands.automation import apply_automation_actions
 from services.customers.commands.import_undo import undo_import_rows
 from services.customers.commands.imports import apply_import_rows
-from services.customers.commands.projections import apply_summaries, confirm_erasures, keep_campaigns
+from services.customers.commands.projections import (
+    apply_summaries,
+    confirm_erasures,
+    keep_campaigns,
+    keep_summaries,
+)
+from services.customers.commands.purchase_check import recount_purchases
 from services.customers.commands.purchases import keep_documents
 from services.customers.commands.revealing import keep_reveals_of_import
 from shared.contracts.campaigns import CAMPAIGNS, OPPORTUNITIES, CampaignChanged, OpportunityEvent
@@ -18,31 +24,72 @@ from shared.contracts.work import AUTOMATION_ACTIONS, ERASURES, AutomationAction
 from shared.database import Session
 from shared.envelope import Envelope
 from shared.messaging import consumes
+from shared.rebuilding import CopiedTable, Copy
 
 IMPORT_MEMBERS = 2
 """Of two imports one's rows are looked at while the other's are with PostgreSQL."""
 
+COPY_OF_OPPORTUNITIES = Copy((CopiedTable("opportunity"),), project_opportunities)
+COPY_OF_CAMPAIGNS = Copy((CopiedTable("campaign"),), keep_campaigns)
+COPY_OF_SUMMARIES = Copy(
+    (
+        CopiedTable(
+            "customer_contact",
+            key="customer_id",
+            columns=(
+                "interaction_count",
+                "last_contact_at",
+                "last_contact",
+                "last_two_way_contact",
+                "as_of",
+                "version",
+            ),
+        ),
+    ),
+    keep_summaries,
+    begin=("INSERT INTO customer_contact (customer_id, as_of) SELECT id, created_at FROM public.customer",),
+)
+COPY_OF_DOCUMENTS = Copy(
+    (
+        CopiedTable("document"),
+        CopiedTable("document_line", key="document_id"),
+        CopiedTable(
+            "product",
+            key=None,
+            kept="EXISTS (SELECT FROM public.document_line WHERE product_code = stored.code)",
+        ),
+        CopiedTable(
+            "product_group",
+            key=None,
+            kept="EXISTS (SELECT FROM public.document_line WHERE product_group_code = stored.code)",
+        ),
+    ),
+    keep_documents,
+    scratch=("customer_contact",),  # lifetime values are counted from the documents afterwards
+    afterwards=recount_purchases,
+)
 
-@consumes(OPPORTUNITIES)
+
+@consumes(OPPORTUNITIES, copy=COPY_OF_OPPORTUNITIES)
 async def on_opportunities(session: Session, events: Sequence[Envelope[OpportunityEvent]]) -> None:
     """Owners become managers (K3); filters know the opportunities."""
     await follow_opportunity_owners(session, events)
     await project_opportunities(session, events)
 
 
-@consumes(CAMPAIGNS)
+@consumes(CAMPAIGNS, copy=COPY_OF_CAMPAIGNS)
 async def on_campaigns(session: Session, events: Sequence[Envelope[CampaignChanged]]) -> None:
     """Keep campaigns for filters and downloads."""
     await keep_campaigns(session, events)
 
 
-@consumes(SUMMARIES)
+@consumes(SUMMARIES, copy=COPY_OF_SUMMARIES)
 async def on_interaction_summaries(session: Session, events: Sequence[Envelope[InteractionSummaryChanged]]) -> None:
     """Show counts and contact clocks (I10)."""
     await apply_summaries(session, events)
 
 
-@consumes(DOCUMENTS)
+@consumes(DOCUMENTS, copy=COPY_OF_DOCUMENTS)
 async def on_documents(session: Session, events: Sequence[Envelope[DocumentChanged]]) -> None:
     """Keep orders, their lines and what they add up to, for filters and lifetime values (P1, P3)."""
     await keep_documents(session, events)

@@ -11,12 +11,20 @@ from shared.contracts.classification import CLASSIFICATION
 from shared.contracts.customers import CUSTOMERS, CustomerErased
 from shared.contracts.directory import DIRECTORY
 from shared.contracts.imports import IMPORT_RESULTS, ImportRowsApplied, ImportUndoApplied, RowPhonesRevealed
+from shared.copies import KEPT_WHEN_ERASED
 from shared.database import Session
 from shared.envelope import Envelope
 from shared.messaging import consumes
+from shared.rebuilding import CopiedTable, Copy
+
+COPY_OF_CUSTOMERS = Copy(
+    (CopiedTable("customer", kept=KEPT_WHEN_ERASED), CopiedTable("customer_record")),
+    copy_customers,
+    settle=("DELETE FROM customer_record USING customer WHERE customer.id = customer_record.id AND state = 'erased'",),
+)
 
 
-@consumes(CUSTOMERS)
+@consumes(CUSTOMERS, copy=COPY_OF_CUSTOMERS)
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
     erased = [envelope.event for envelope in envelopes if isinstance(envelope.event, CustomerErased)]
     if erased:
@@ -26,12 +34,12 @@ async def on_customers(session: Session, envelopes: Sequence[Envelope[Any]]) -> 
         await forget_customers(session, erased)
 
 
-@consumes(DIRECTORY)
+@consumes(DIRECTORY, copy=Copy((CopiedTable("employee"),), copy_employees))
 async def on_directory(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
     await copy_employees(session, envelopes)
 
 
-@consumes(CLASSIFICATION)
+@consumes(CLASSIFICATION, copy=Copy((CopiedTable("classification"),), copy_classification))
 async def on_classification(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
     await copy_classification(session, envelopes)
 

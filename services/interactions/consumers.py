@@ -18,11 +18,13 @@ from shared.contracts.documents import DocumentReported
 from shared.contracts.events import Event
 from shared.contracts.interactions import INGEST, InteractionFactReported
 from shared.contracts.work import AUTOMATION_ACTIONS, AutomationActionDecided
+from shared.copies import KEPT_WHEN_ERASED, apply_customers
 from shared.database import Session
 from shared.envelope import Envelope, Origin, Undecodable
 from shared.errors import Invalid
 from shared.identity import Actor
 from shared.messaging import consumes
+from shared.rebuilding import CopiedTable, Copy
 
 CONNECTORS_REMEMBERED = 100
 INGEST_MEMBERS = 2
@@ -49,13 +51,13 @@ def require_reportable(envelope: Envelope[Event], settings: IngestSettings) -> N
         raise Undecodable("; ".join(f"{part.pointer}: {part.detail}" for part in error.errors)) from None
 
 
-@consumes(CUSTOMERS)
+@consumes(CUSTOMERS, copy=Copy((CopiedTable("customer", kept=KEPT_WHEN_ERASED),), apply_customers))
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
     """Keep the copy; count a customer's creation at first sight (I1); forget the erased (C8)."""
     await follow_customers(session, envelopes)
 
 
-@consumes(DIRECTORY)
+@consumes(DIRECTORY, copy=Copy((CopiedTable("employee"),), follow_employees))
 async def on_directory(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
     """Keep the copy of employees: who may see what (A2), and since when (U2)."""
     await follow_employees(session, envelopes)

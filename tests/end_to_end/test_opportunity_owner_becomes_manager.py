@@ -1,10 +1,15 @@
 """Flow 1: an opportunity gets an owner, and the customer's manager changes everywhere."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from typing import Any
 
+import asyncpg
 import httpx
 
+from shared.contracts.customers import CUSTOMERS
 from tests.support.system import Rapport, eventually
 
 
@@ -64,6 +69,28 @@ async def test_the_owner_becomes_manager_the_old_one_loses_sight_everywhere(rapp
         trail = (await minh.get(f"/customers/{record['id']}/audit")).json()["items"]
         assert trail[0]["cause"]["kind"] == "campaign"
         assert trail[0]["changes"]["manager_id"]["new"] == people["Minh"]
+    await _a_damaged_copy_is_rebuilt(rapport, record["id"])
+
+
+async def _a_damaged_copy_is_rebuilt(rapport: Rapport, customer_id: str) -> None:
+    """From the topic, while the consumers run: wrong values with a version that no event will ever have."""
+    database = await asyncpg.connect(rapport.environment["DATABASE_URL_CAMPAIGNS"])
+    try:
+        copy = "SELECT customer::text FROM customer ORDER BY id"
+        before = await database.fetch(copy)
+        spoil = "UPDATE customer SET manager_id = NULL, name = 'Sai', version = 99999 WHERE id = $1::text::uuid"
+        await database.execute(spoil, customer_id)
+        command = [sys.executable, "-m", "services.campaigns", "rebuild", CUSTOMERS.name]
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=rapport.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert said["read"] >= len(before)
+        assert said | {"read": 0} == {"topic": CUSTOMERS.name, "read": 0, "written": 1, "removed": 0, "left": 0}
+        assert await database.fetch(copy) == before
+    finally:
+        await database.close()
 
 
 async def test_of_two_campaigns_the_later_assignment_names_the_manager(rapport: Rapport) -> None:

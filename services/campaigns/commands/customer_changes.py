@@ -4,6 +4,7 @@ Nothing is found in replayed events: they repair the copy and trigger nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -80,6 +81,11 @@ async def keep_changes(
     await _remember(session, remembered)
     await _keep(session, changes)
     return changes
+
+
+async def keep_profiles(session: Session, envelopes: Sequence[Envelope[Event]], seen: Sequence[CustomerSeen]) -> None:
+    """Remember how customers are now, and nothing of what changed, as if all were told again."""
+    await keep_changes(session, [replace(envelope, replayed=True) for envelope in envelopes], seen)
 
 
 async def forget_changes(session: Session) -> int:

@@ -36,6 +36,14 @@ async def apply_summaries(session: Session, envelopes: Sequence[Envelope[Any]]) 
 
     Who was forgotten and is contacted returns to the relationship they had (G5).
     """
+    contacted = await keep_summaries(session, envelopes)
+    if contacted:
+        told = {UUID(envelope.key): envelope for envelope in envelopes}
+        await return_contacted(session, {customer_id: told[customer_id] for customer_id in contacted})
+
+
+async def keep_summaries(session: Session, envelopes: Sequence[Envelope[Any]]) -> set[UUID]:
+    """Write the numbers; answers the customers whose last contact they move."""
     rows = [
         (s.customer_id, s.interaction_count, s.last_contact.at if s.last_contact else None, _json(s.last_contact),
          _json(s.last_two_way_contact), s.as_of, envelope.event.version)
@@ -43,12 +51,10 @@ async def apply_summaries(session: Session, envelopes: Sequence[Envelope[Any]]) 
         if isinstance(envelope.event, InteractionSummaryChanged)
         for s in (envelope.event.state,)
     ]  # fmt: skip
-    if rows:
-        rows.sort(key=lambda row: row[0])
-        contacted = set((await run(session, _SUMMARIES, *map(list, zip(*rows, strict=True)))).scalars()) - {None}
-        if contacted:
-            told = {UUID(envelope.key): envelope for envelope in envelopes}
-            await return_contacted(session, {customer_id: told[customer_id] for customer_id in contacted})
+    if not rows:
+        return set()
+    rows.sort(key=lambda row: row[0])
+    return set((await run(session, _SUMMARIES, *map(list, zip(*rows, strict=True)))).scalars()) - {None}
 
 
 async def keep_campaigns(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
