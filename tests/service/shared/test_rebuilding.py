@@ -1,7 +1,7 @@
 """A damaged copy is made anew from its topic, for every copy of every service; nothing else moves."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ async def summaries_told(harness: Harness) -> list[Event]:
     return [example("crm.interaction_summary.changed.v1", SUMMARIES, 0, customer_id=one) for one in known]
 
 
-async def documents_told(harness: Harness) -> list[Event]:
+async def documents_told(harness: Harness) -> Sequence[Event]:
     known = await some_customers(harness)
     return [
         document(one, amount=100 * n, lines=(document_line(f"P{n}-A", amount=100 * n),))  # pyright: ignore[reportArgumentType]  # pydantic reads the id
@@ -241,7 +241,7 @@ async def test_what_consumers_do_while_the_topic_is_read_is_read_too(make_harnes
     await harness.deliver(known)
 
     class Busy(FakeTopic):
-        async def read(self, start: Any, stop: Any) -> Any:
+        async def read(self, start: Any, stop: Any) -> AsyncIterator[Any]:
             async for records in super().read(start, stop):
                 yield records
                 if not self.partitions_hold(meanwhile.key):
