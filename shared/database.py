@@ -92,6 +92,13 @@ async def run_counting(session: Session, sql: str, *parameters: Any) -> int:
     return int((await driver(session).execute(sql, *parameters)).rpartition(" ")[2])
 
 
+@asynccontextmanager
+async def savepoint(session: Session) -> AsyncIterator[None]:
+    """A part of the session's transaction that is taken back alone where the block fails."""
+    async with driver(session).transaction():
+        yield
+
+
 def settings_of(session: Session) -> Any:
     """The settings of the process in whose transaction this is: what a handler of events has no other way to know."""
     return session.info["settings"]

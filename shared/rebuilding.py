@@ -12,8 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import telemetry
-from shared.connections import driver
-from shared.database import Database, Session, is_transient, run, run_counting
+from shared.database import Database, Session, is_transient, run, run_counting, savepoint
 from shared.envelope import COMPACTION_TICK, Envelope, Undecodable
 from shared.progress import read_partitions
 from shared.settings import Settings
@@ -219,7 +218,7 @@ class Rebuild:
         if not envelopes:
             return
         try:
-            async with driver(session).transaction():
+            async with savepoint(session):
                 await self._copy.apply(session, envelopes)
         except Exception as error:
             if is_transient(error):
