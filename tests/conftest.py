@@ -1,9 +1,7 @@
 """Fixtures for all tests: servers once per run, a migrated database per test."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import import_module
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,9 @@ from shared.migrations import upgrade
 from shared.service import Service
 from shared.settings import Settings
 from tests.support import tokens
+from tests.support.databases import Databases
 from tests.support.harness import Harness
 from tests.support.servers import ServiceDatabase, TestServers, test_servers
-
-_numbers = count(1)
 
 MakeHarness = Callable[..., Awaitable[Harness]]
 
@@ -36,15 +33,15 @@ def jwks_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def templates() -> dict[str, str]:
-    """Migrated databases by service, to be copied for each test."""
-    return {}
+def databases(servers: TestServers) -> Databases:
+    """Migrated databases, lent to one test after the other."""
+    return Databases(servers)
 
 
 @pytest.fixture
-async def make_harness(servers: TestServers, jwks_url: str, templates: dict[str, str]) -> AsyncIterator[MakeHarness]:
+async def make_harness(databases: Databases, jwks_url: str) -> AsyncIterator[MakeHarness]:
     """Makes a service with a database of its own: `await make_harness("campaigns")`."""
-    made: list[tuple[Harness, str]] = []
+    made: list[tuple[str, Harness, ServiceDatabase]] = []
 
     async def make(name: str, **overrides: Any) -> Harness:
         service: Service = import_module(f"services.{name}.app").SERVICE
@@ -56,22 +53,16 @@ async def make_harness(servers: TestServers, jwks_url: str, templates: dict[str,
             "log_level": "warning",
             **overrides,
         }
-        if name not in templates:
-            database = await servers.create_database(name, f"template_{os.getpid()}")
-            settings = _settings(service, database, common)
-            await upgrade(settings, service.package)
-            templates[name] = f"{name}_template_{os.getpid()}"
-        suffix = f"test_{os.getpid()}_{next(_numbers)}"
-        copy = await servers.create_database(name, suffix, templates[name])
-        settings = _settings(service, copy, common)
+        lent = await databases.lend(name, lambda new: upgrade(_settings(service, new, common), service.package))
+        settings = _settings(service, lent, common)
         harness = Harness(service, settings, Database(settings))
-        made.append((harness, f"{name}_{suffix}"))
+        made.append((name, harness, lent))
         return harness
 
     yield make
-    for harness, database_name in made:
+    for name, harness, lent in made:
         await harness.close()
-        await servers.drop_database(database_name)
+        await databases.take_back(name, lent)
 
 
 def _settings(service: Service, database: ServiceDatabase, common: dict[str, Any]) -> Settings:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -76,7 +76,7 @@ async def list_stage(directory: Path) -> AsyncIterator[ListStage]:
     with ExitStack() as stack:
         servers = TestServers(directory, stack, fsync=True)
         database = await servers.create_database("customers", f"lists_{os.getpid()}")
-        superuser_url = urlunsplit(urlsplit(servers.admin_url)._replace(path=urlsplit(database.app_url).path))
+        superuser_url = servers.superuser_url(urlsplit(database.app_url).path.removeprefix("/"))
         keys = DevelopmentKeys(directory / "keys")
         await upgrade(_settings(keys, database), "services.customers")
         port = free_port()

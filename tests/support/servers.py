@@ -101,6 +101,10 @@ class TestServers:
         finally:
             await connection.close()
 
+    def superuser_url(self, database: str) -> str:
+        """A superuser's address of a database."""
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
+
     def _url(self, database: str, role: str) -> str:
         parts = urlsplit(self.admin_url)
         return urlunsplit(("postgresql", f"{role}:test@{parts.hostname}:{parts.port}", f"/{database}", "", ""))

@@ -8,7 +8,7 @@ much. Whose turn it is, and why, is decided before, for rows that `lock_unsettle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -68,7 +68,7 @@ ORDER BY place
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A locked open opportunity about whose owner is to be decided."""
+    """A locked opportunity, not closed, about whose owner is to be decided."""
 
     id: UUID
     customer_id: UUID
@@ -93,9 +93,15 @@ class Decision:
 
 
 async def lock_unsettled(
-    session: Session, campaign: Campaign, *conditions: ColumnElement[Any], limit: int = BATCH
+    session: Session,
+    campaign: Campaign,
+    *conditions: ColumnElement[Any],
+    limit: int = BATCH,
+    state: Literal["open", "suspended"] = "open",
 ) -> list[Unsettled]:
-    """The oldest open opportunities of a locked campaign that meet the conditions, held until the transaction ends."""
+    """The oldest opportunities of a locked campaign that are not closed and meet the conditions, held until the
+    transaction ends.
+    """
     statement = (
         select(
             Opportunity.id,
@@ -105,7 +111,7 @@ async def lock_unsettled(
             Opportunity.reason,
             Opportunity.created_at,
         )
-        .where(*is_open(campaign), *conditions)
+        .where(*_unclosed(campaign, state), *conditions)
         .order_by(Opportunity.created_at, Opportunity.id)
         .limit(limit)
         .with_for_update()
@@ -142,13 +148,17 @@ async def assign(
 
 def is_open(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
     """Opportunities of a campaign that go on: neither closed nor suspended nor removed."""
-    open_ids = [status.id for status in campaign.statuses if not status.closes]
-    return Opportunity.campaign_id == campaign.id, Opportunity.state == "open", Opportunity.status_id.in_(open_ids)
+    return _unclosed(campaign, "open")
 
 
 def unowned(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
     """Open opportunities of a campaign that nobody owns."""
     return *is_open(campaign), Opportunity.owner_id.is_(None)
+
+
+def _unclosed(campaign: Campaign, state: str) -> tuple[ColumnElement[bool], ...]:
+    open_ids = [status.id for status in campaign.statuses if not status.closes]
+    return Opportunity.campaign_id == campaign.id, Opportunity.state == state, Opportunity.status_id.in_(open_ids)
 
 
 def _headers(origin: Origin) -> str:

@@ -157,6 +157,16 @@ async def redistribute(session: Session, campaign: Campaign, leaving: Sequence[U
         await hand_over(session, campaign, [one for one in batch if one.owner_id not in successors])
 
 
+async def release_resting(session: Session, campaign: Campaign, leaving: Sequence[UUID]) -> None:
+    """Opportunities whose customers are away stay with nobody who left the staff: they wait, and are handed out when
+    the customers are back (K4, K7).
+    """
+    theirs, cause = Opportunity.owner_id.in_(leaving), caused_by_campaign(campaign.id)
+    while batch := await lock_unsettled(session, campaign, theirs, state="suspended"):
+        released = [Decision(one.id, None, reason.queued("customer_away", one.owner_id)) for one in batch]
+        await assign(session, campaign, released, (await now(session)).at, cause)
+
+
 async def drain(session: Session, campaign: Campaign) -> int:
     """Give the queue's oldest, and in an automatic campaign all unowned ones, to who is free now (K4).
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.campaigns.commands.campaigns import lock_campaign
-from services.campaigns.commands.distribution import redistribute
+from services.campaigns.commands.distribution import redistribute, release_resting
 from services.campaigns.commands.people import require_active
 from services.campaigns.domain.access import require_can_manage
 from services.campaigns.domain.campaign import Campaign
@@ -22,7 +22,8 @@ async def replace_staff(
     members: Sequence[StaffMember],
     expected_version: int | None = None,
 ) -> Campaign:
-    """Have exactly these people as staff; the open opportunities of those who leave are handed on (K4).
+    """Have exactly these people as staff; the open opportunities of those who leave are handed on (K4), those that rest
+    with their customers when these are back (K7).
 
     Raises NotFound, Forbidden, Invalid for new people who are unknown or inactive, VersionConflict.
     """
@@ -36,4 +37,5 @@ async def replace_staff(
     leaving = [employee_id for employee_id in before if employee_id not in set(campaign.staff_ids)]
     if leaving:
         await redistribute(session, campaign, leaving)
+        await release_resting(session, campaign, leaving)
     return campaign

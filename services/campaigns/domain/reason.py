@@ -10,7 +10,7 @@ Reason = dict[str, Any]
 """A code and what it needs: `{"code": "round_robin", "turn": 7, "people": 3}`."""
 
 Method = Literal["round_robin", "weighted"]
-WhyQueued = Literal["no_staff", "outside_hours", "capacity"]
+WhyQueued = Literal["no_staff", "outside_hours", "capacity", "customer_away"]
 
 
 def by_hand(actor: Actor) -> Reason:
@@ -39,7 +39,9 @@ def succeeded(previous_owner_id: UUID) -> Reason:
 
 
 def queued(why: WhyQueued, previous_owner_id: UUID | None) -> Reason:
-    """Nobody was free: no active staff, none at work now, or all have had enough for today."""
+    """Nobody was free: no active staff, none at work now, or all have had enough for today; or the owner left while
+    the customer was away.
+    """
     reason: Reason = {"code": f"queued_{why}"}
     return reason if previous_owner_id is None else reason | {"from": str(previous_owner_id)}
 

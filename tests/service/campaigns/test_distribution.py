@@ -11,10 +11,12 @@ from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.jobs import distribute_waiting
 from shared.contracts.campaigns import OpportunityCreated, OpportunityEvent, OpportunityOwnerAssigned
+from shared.contracts.customers import CustomerDeleted, CustomerRestored
 from shared.contracts.directory import DIRECTORY
+from shared.contracts.events import Cause
 from shared.envelope import new_id
 from tests.service.campaigns.conftest import API, Office
-from tests.support.records import employee
+from tests.support.records import customer_state, employee
 
 TODAY = date(2026, 11, 24)
 
@@ -277,6 +279,29 @@ async def test_when_the_last_one_leaves_opportunities_wait_without_an_owner(offi
     first, second = await office.told(OpportunityOwnerAssigned)
     assert (second.state.owner_id, second.version) == (None, first.version + 1)
     assert second.state.owner_assigned_at > first.state.owner_assigned_at
+
+
+async def test_what_rests_with_its_customer_does_not_come_back_to_who_left_the_staff(office: Office) -> None:
+    """K4, K7: it waits without an owner while the customer is away, and is handed out when the customer is back."""
+    campaign = await office.campaign()
+    await office.staff(campaign["id"], office.lan, office.minh)
+    [one] = await office.customers(1)
+    [opportunity] = await office.add(campaign["id"], [one])
+    await office.give(opportunity, office.lan)
+    gone, back = customer_state(one, state="deleted"), customer_state(one, manager_id=office.lan)
+    await office.harness.deliver(CustomerDeleted(version=2, state=gone, cause=Cause(kind="system")))
+
+    await office.staff(campaign["id"], office.minh)
+    resting = await office.opportunity(opportunity)
+    assert (resting["state"], resting["owner_id"]) == ("suspended", None)
+    assert resting["reason"] == {"code": "queued_customer_away", "from": str(office.lan)}
+    assert (await office.manager.get(f"{API}/campaigns/{campaign['id']}/queue")).json()["items"] == []
+    await distribute_waiting(office.harness.database, office.harness.settings, TODAY)
+    assert (await office.opportunity(opportunity))["owner_id"] is None
+
+    await office.harness.deliver(CustomerRestored(version=3, state=back, cause=Cause(kind="system")))
+    await distribute_waiting(office.harness.database, office.harness.settings, TODAY)
+    assert (await office.opportunity(opportunity))["owner_id"] == str(office.minh)
 
 
 async def test_a_deactivated_persons_opportunities_go_to_the_successor_or_by_turns(office: Office) -> None:

@@ -1,8 +1,6 @@
 """A service of mechanisms alone, the run's broker, and the customers service with two people."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import count
 from typing import Any
 
 import pytest
@@ -16,13 +14,12 @@ from tests.service.shared.office import Office
 from tests.service.shared.probe.contracts import SERVICE
 from tests.service.shared.probe.process import Probe
 from tests.support import tokens
+from tests.support.databases import Databases
 from tests.support.servers import ServiceDatabase, TestServers
 
 PACKAGE = "tests.service.shared.probe"
 
 MakeProbe = Callable[..., Awaitable[Probe]]
-
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -34,32 +31,24 @@ async def broker(servers: TestServers) -> AsyncIterator[Broker]:
     await connected.stop()
 
 
-@pytest.fixture(scope="session")
-async def template(servers: TestServers, jwks_url: str) -> str:
-    """The name of a migrated database, to be copied."""
-    suffix = f"template_{os.getpid()}"
-    urls = await servers.create_database(SERVICE, suffix)
-    await upgrade(_settings(urls, jwks_url, "127.0.0.1:1"), PACKAGE)
-    return f"{SERVICE}_{suffix}"
-
-
 @pytest.fixture
-async def make_probe(servers: TestServers, broker: Broker, jwks_url: str, template: str) -> AsyncIterator[MakeProbe]:
+async def make_probe(databases: Databases, broker: Broker, jwks_url: str) -> AsyncIterator[MakeProbe]:
     """Makes a probe with a database of its own; keywords are settings."""
-    made: list[tuple[Probe, str]] = []
+    made: list[tuple[Probe, ServiceDatabase]] = []
 
     async def make(**overrides: Any) -> Probe:
-        suffix = f"{os.getpid()}_{next(_numbers)}"
-        urls = await servers.create_database(SERVICE, suffix, template)
-        settings = _settings(urls, jwks_url, broker.bootstrap_servers, **overrides)
+        lent = await databases.lend(
+            SERVICE, lambda new: upgrade(_settings(new, jwks_url, broker.bootstrap_servers), PACKAGE)
+        )
+        settings = _settings(lent, jwks_url, broker.bootstrap_servers, **overrides)
         probe = Probe(settings, Database(settings), broker)
-        made.append((probe, f"{SERVICE}_{suffix}"))
+        made.append((probe, lent))
         return probe
 
     yield make
-    for probe, name in made:
+    for probe, lent in made:
         await probe.database.close()
-        await servers.drop_database(name)
+        await databases.take_back(SERVICE, lent)
 
 
 @pytest.fixture
