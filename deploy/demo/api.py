@@ -23,6 +23,8 @@ CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 T = TypeVar("T")
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ class Person:
         """POST JSON."""
         return self._send("POST", path, body)
 
-    def put(self, path: str, body: Any) -> Any:
-        """PUT JSON."""
-        return self._send("PUT", path, body)
+    def put(self, path: str, body: Any, wait_for: Sequence[dict[str, Any]] = ()) -> Any:
+        """PUT JSON, once the service has heard of these customers."""
+        return self._send("PUT", path, body, wait_for)
 
     def patch(self, path: str, body: Any) -> Any:
         """PATCH JSON."""
@@ -87,7 +89,9 @@ class Person:
         ]
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file_name}"\r\n'
         parts += [f"{head}Content-Type: {kind_of_file}\r\n\r\n".encode(), content, f"\r\n--{boundary}--\r\n".encode()]
-        answer = self._call("POST", path, b"".join(parts), f"multipart/form-data; boundary={boundary}")
+        answer = self._call(
+            "POST", path, b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        )
         return json.loads(answer)
 
     def pages(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
@@ -107,24 +111,23 @@ class Person:
                 if line.startswith(b"data:"):
                     yield json.loads(line.removeprefix(b"data:"))
 
-    def _send(self, method: str, path: str, body: Any) -> Any:
-        answer = self._call(method, path, json.dumps(body).encode(), "application/json")
+    def _send(self, method: str, path: str, body: Any, wait_for: Sequence[dict[str, Any]] = ()) -> Any:
+        seen = ",".join(f"{customer['id']}:{customer['version']}" for customer in wait_for)
+        headers = {"Wait-For": seen} if seen else {}
+        answer = self._call(method, path, json.dumps(body).encode(), headers | {"Content-Type": "application/json"})
         return json.loads(answer) if answer else None
 
-    def _call(self, method: str, path: str, body: bytes | None = None, content_type: str | None = None) -> bytes:
+    def _call(self, method: str, path: str, body: bytes | None = None, headers: Headers = NO_HEADERS) -> bytes:
         try:
-            with urllib.request.urlopen(
-                self._request(method, path, body, content_type), timeout=TIMEOUT_SECONDS
-            ) as found:
+            with urllib.request.urlopen(self._request(method, path, body, headers), timeout=TIMEOUT_SECONDS) as found:
                 return found.read()
         except urllib.error.HTTPError as error:
             raise Refused(method, path, error.code, error.read().decode(errors="replace")) from None
 
     def _request(
-        self, method: str, path: str, body: bytes | None = None, content_type: str | None = None
+        self, method: str, path: str, body: bytes | None = None, headers: Headers = NO_HEADERS
     ) -> urllib.request.Request:
-        headers = self._headers | ({"Content-Type": content_type} if content_type else {})
-        return urllib.request.Request(f"{self._url}{path}", body, headers, method=method)
+        return urllib.request.Request(f"{self._url}{path}", body, {**self._headers, **headers}, method=method)
 
 
 def until(look: Callable[[], T]) -> T:

@@ -1,6 +1,7 @@
 """Two files: one of 2,000 rows is reviewed and becomes customers; one that overwrites is corrected, and undone."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from deploy.demo.api import CSV, until
@@ -47,8 +48,8 @@ def file_overwrites_and_is_undone(cast: Cast, customers: list[dict[str, Any]]) -
     path = f"/imports/{made['id']}"
     proposal = _when(cast, path, "awaiting_mapping")["mapping"]
     cast.admin.put(f"{path}/options", {"overwrite": True})
-    _map(cast, path, proposal)
-    ready = _when_known(cast, path, [customer["code"] for customer in customers])
+    _map(cast, path, proposal, customers)
+    ready = _when(cast, path, "ready")
     [wrong] = cast.admin.get(f"{path}/rows", outcome="error")["items"]
     print(f"  Preview: {counts(ready['counts'])}; row {wrong['row']}: {wrong['errors'][0]['code']} (31 February).")
     cast.admin.patch(f"{path}/rows", {"items": [{"row": wrong["row"], "cells": {"birth_date": "28/02/1990"}}]})
@@ -71,9 +72,10 @@ def file_overwrites_and_is_undone(cast: Cast, customers: list[dict[str, Any]]) -
     print(f"    {called(back)} is {back['occupation'] or 'without an occupation'} again.")
 
 
-def _map(cast: Cast, path: str, proposal: dict[str, Any]) -> None:
+def _map(cast: Cast, path: str, proposal: dict[str, Any], wait_for: Sequence[dict[str, Any]] = ()) -> None:
     columns = [{"index": column["index"], "field": column["field"]} for column in proposal["columns"]]
-    cast.admin.put(f"{path}/mapping", {"header_row": proposal["header_row"], "columns": columns})
+    mapping = {"header_row": proposal["header_row"], "columns": columns}
+    cast.admin.put(f"{path}/mapping", mapping, wait_for)
 
 
 def _confirm(cast: Cast, path: str) -> dict[str, Any]:
@@ -82,22 +84,6 @@ def _confirm(cast: Cast, path: str) -> dict[str, Any]:
         if event["state"] in ("finished", "failed"):
             break
     return cast.admin.get(path)
-
-
-def _when_known(cast: Cast, path: str, codes: list[str]) -> Any:
-    """The preview with one faulty row: while `imports` has not heard of customers made a moment ago, their rows are
-    faulty, too, and are looked at again.
-    """
-
-    def look() -> Any:
-        ready = _when(cast, path, "ready")
-        if ready["counts"].get("error") == 1:
-            return ready
-        again = [{"row": row, "cells": {"code": code}} for row, code in enumerate(codes, start=2)]
-        cast.admin.patch(f"{path}/rows", {"items": again})
-        return None
-
-    return until(look)
 
 
 def _when(cast: Cast, path: str, state: str) -> Any:

@@ -7,14 +7,13 @@ from services.customers.api.customers import customers
 from services.customers.api.employees import employees
 from services.customers.api.erasures import erasures
 from services.customers.api.exports import exports
-from services.customers.api.groups import groups
 from services.customers.api.item_trails import item_trails
 from services.customers.api.relationships import relationships
 from services.customers.api.search import search
-from services.customers.api.sectors import sectors
 from services.customers.api.selections import selections
 from services.customers.api.sources import sources
 from services.customers.api.tenant import tenant
+from services.customers.api.trees import groups, sectors
 from services.customers.api.views import views
 from services.customers.commands.forgetting import forget
 from services.customers.commands.purchase_check import recount_purchases

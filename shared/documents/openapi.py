@@ -200,6 +200,8 @@ def _code_of(endpoint: Callable[..., Any]) -> _Code:
             continue
         functions.add(function)
         if isinstance(function, FunctionType) and function.__module__.startswith(package):
+            enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
+            texts |= {part for part in enclosed if isinstance(part, str)}
             for code in _with_nested(function.__code__):
                 texts |= {part for part in code.co_consts if isinstance(part, str)}
                 called = [function.__globals__.get(name) for name in code.co_names]

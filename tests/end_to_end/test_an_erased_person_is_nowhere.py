@@ -107,13 +107,15 @@ async def live(rapport: Rapport, admin: httpx.AsyncClient) -> str:
     note = {"customer_id": customer_id, "text": "Quách Vĩnh Biệt kể chuyện thầm kín"}
     assert (await admin.post("/comments", json=note)).status_code == 201
     campaign = (await admin.post("/campaigns", json={"name": "Mùa thu"})).json()["id"]
-    added = await admin.post(f"/campaigns/{campaign}/opportunities", json={"customer_ids": [customer_id]})
+    seen = {"Wait-For": made.headers["customer-version"]}
+    chosen = {"customer_ids": [customer_id]}
+    added = await admin.post(f"/campaigns/{campaign}/opportunities", json=chosen, headers=seen)
     assert added.json()["succeeded"] == 1, added.text
     lines = f"Mã khách hàng;Mô tả\r\n{made.json()['code']};chuyện thầm kín, 17 Ngõ Lãng Quên\r\n"
     import_id = await upload(admin, "sua.csv", lines.encode(), "text/csv")
     await accept_mapping(admin, import_id)
     await reaches(admin, import_id, "ready")
-    await admin.put(f"/imports/{import_id}/options", json={"overwrite": True})
+    await admin.put(f"/imports/{import_id}/options", json={"overwrite": True}, headers=seen)
     await reaches(admin, import_id, "ready")
     await admin.post(f"/imports/{import_id}/confirm", json={"skip_errors": True})
     await reaches(admin, import_id, "finished")

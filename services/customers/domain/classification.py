@@ -23,6 +23,7 @@ from shared.folding import fold
 from shared.versioned import Versioned
 
 ItemKind = Literal["group", "sector", "source"]
+TreeKind = Literal["group", "sector"]
 
 ITEM_EVENTS: dict[str, type[GroupChanged] | type[SectorChanged] | type[SourceChanged]] = {
     "group": GroupChanged,

@@ -13,6 +13,7 @@ from services.customers.queries.parameters import Parameters
 from services.customers.queries.starts import (
     SMALL,
     Start,
+    are_too_common,
     narrowing,
     share,
     share_seen,
@@ -74,19 +75,21 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     rows = _rounded(max(WALK_ROWS, SAFETY * cost))
     if best is None:
         return [lambda: newest(search, min(rows, MAX_WALK_ROWS)), lambda: _collected(search, known, found)]
-    each = _each(best, search.limit)
-    rows = max(min(rows, MAX_WALK_ROWS // max(sum(len(one.sizes) for one in best.stretches), 1)), each)
-    ways = [lambda: merged(search, best, each, rows)]
+    rows = min(rows, MAX_WALK_ROWS)
     if answers_all(search, best):
-        return [*ways, lambda: merged(search, best, search.limit, rows)]
-    return [*ways, lambda: _collected(search, known, found)]
+        each = min(search.limit, _each(best, search.limit))
+        return [lambda: merged(search, best, each, rows), lambda: merged(search, best, search.limit, rows)]
+    matching = rest * known.customers / max(best.rows, 1.0)
+    longest = max(MAX_WALK_ROWS // max(sum(len(one.sizes) for one in best.stretches), 1), 1)
+    each = min(longest, _each(best, search.limit / max(matching, 1e-9)))
+    return [lambda: merged(search, best, each, rows), lambda: _collected(search, known, found)]
 
 
-def _each(start: Start, limit: int) -> int:
-    """How many of a page the largest stretch will hold at most, but for bad luck: the others are left alone then."""
+def _each(start: Start, wanted: float) -> int:
+    """How many of so many customers the largest stretch will hold at most, but for bad luck: the others hold fewer."""
     sizes = [size for stretch in start.stretches for size in stretch.sizes]
-    likely = limit * max(sizes, default=1.0) / max(sum(sizes), 1.0)
-    return min(limit, _rounded(FAIRNESS * likely + SPARE_ROWS))
+    likely = wanted * max(sizes, default=1.0) / max(sum(sizes), 1.0)
+    return _rounded(FAIRNESS * likely + SPARE_ROWS)
 
 
 def _rounded(rows: float) -> int:
@@ -135,7 +138,8 @@ def _collected(search: Search, known: Statistics, found: Sequence[Start]) -> Pla
 
 def _source(search: Search, known: Statistics, found: Sequence[Start], parameters: Parameters) -> tuple[str, str]:
     """Where all matches are collected from, and the condition on them."""
-    asker = Asker(search.actor, parameters, way_of_purchases(search.parts, known), deleted=search.deleted)
+    one_by_one = bool(found) and are_too_common(search.parts, found[0], known)
+    asker = Asker(search.actor, parameters, way_of_purchases(search.parts, known), search.deleted, one_by_one)
     if search.deleted:
         return f"{_DELETED} s", where(search, asker, [search.node])
     narrowest = found[0] if found else None

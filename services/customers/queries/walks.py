@@ -63,7 +63,7 @@ class Plan:
 
 def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
     """The newest customers of all, at most so many, looked at one by one; who bought may wait in a hash."""
-    parameters = Parameters()
+    parameters = Parameters(hidden=True)
     asker = Asker(search.actor, parameters, purchases, one_by_one=True)
     walked = _newest_rows("customer_search s", "s", _bounds(search, asker, "s"), search, rows)
     sql = _matches(search, "s", f"({walked}) s", where(search, asker, _rest(search, None)), search.limit)
@@ -72,51 +72,64 @@ def newest(search: Search, rows: int, purchases: Way = "each") -> Plan:
 
 def _newest_left(search: Search, rows: int) -> Plan:
     """Whether there are customers behind a walk."""
-    parameters = Parameters()
+    parameters = Parameters(hidden=True)
     bounds = _bounds(search, Asker(search.actor, parameters), "s")
     return Plan(f"SELECT EXISTS ({_newest_rows('customer_search s', 's', bounds, search, 1, rows)})", parameters)
 
 
 def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
-    """The newest ends of a start's stretches: at most `each` customers found in one, at most `rows` looked at.
+    """The newest ends of a start's stretches, `each` of them so long, merged and looked at in the order of the list.
 
-    Of several stretches one that was left early hides what lies behind: nothing is told from there on.
+    Of several stretches one that may go on hides what lies behind its end: nothing is told from there on. A single id
+    needs no merging, and at most `rows` of it are looked at.
     """
     if (one := _of_one(search, start, rows)) is not None:
         return one
-    parameters = Parameters()
-    ends, complete = _ends(search, start, each, rows, parameters)
-    told = "found.customer_id IS NOT NULL"
+    parameters = Parameters(hidden=True)
+    asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
+    rest = where(search, asker, _rest(search, start), seen=start.part is None)
+    complete = rest == "true" and each >= search.limit
+    order = search.sort.order("ends", ["ends.key0"])
+    told = ""
     if not complete:
         behind = "<" if search.sort.keys[0].descending else ">"
-        told += (
-            " AND NOT EXISTS (SELECT FROM cut"
-            f" WHERE (found.key0, found.customer_id) {behind} (cut.key0, cut.customer_id))"
+        told = (
+            " WHERE NOT EXISTS (SELECT FROM cut"
+            f" WHERE (ends.key0, ends.customer_id) {behind} (cut.key0, cut.customer_id))"
         )
-    order = search.sort.order("found", ["found.key0"])
-    sql = f"{ends} SELECT DISTINCT found.customer_id, found.key0 FROM ends found WHERE {told} ORDER BY {order}"
-    return Plan(f"{sql} LIMIT {search.limit}", parameters, complete, lambda: _merge_left(search, start, each, rows))
+    sql = f"SELECT DISTINCT ends.key0, ends.customer_id FROM ends{told} ORDER BY {order}"
+    if rest != "true":
+        looked = "walked JOIN customer_search s ON s.customer_id = walked.customer_id"
+        sql = (
+            f"SELECT walked.customer_id, walked.key0 FROM ({sql}) {looked} {joins(rest)} WHERE {rest}"
+            f" ORDER BY {search.sort.order('walked', ['walked.key0'])}"
+        )
+    sql = f"{_ends(search, asker, start, each, cut=not complete)} {sql} LIMIT {search.limit}"
+    return Plan(sql, parameters, complete, lambda: _merge_left(search, start, each))
 
 
-def _merge_left(search: Search, start: Start, each: int, rows: int) -> Plan:
-    """Whether a stretch was left early."""
-    parameters = Parameters()
-    ends, _ = _ends(search, start, each, rows, parameters)
+def _merge_left(search: Search, start: Start, each: int) -> Plan:
+    """Whether a stretch may go on behind its end."""
+    parameters = Parameters(hidden=True)
+    ends = _ends(search, Asker(search.actor, parameters), start, each, cut=True)
     return Plan(f"{ends} SELECT EXISTS (SELECT FROM cut)", parameters)
 
 
-def _ends(search: Search, start: Start, each: int, rows: int, parameters: Parameters) -> tuple[str, bool]:
-    """The ends of stretches with where they were left early, and whether they cannot have been."""
-    asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
-    rest = where(search, asker, _rest(search, start), seen=start.part is None)
-    ends = " UNION ALL ".join(
-        _end(search, asker, place, stretch, rest, each, rows) for place, stretch in enumerate(start.stretches)
-    )
-    if each >= search.limit and rest == "true":
-        return f"WITH ends AS ({ends})", True
-    hidden = _hidden(search, asker, start, each, rows if rest != "true" else None)
-    first = f"{hidden} ORDER BY {search.sort.order('left_at', ['left_at.key0'])} LIMIT 1"
-    return f"WITH ends AS MATERIALIZED ({ends}), cut AS ({first})", False
+def _ends(search: Search, asker: Asker, start: Start, each: int, cut: bool) -> str:
+    """The ends of all stretches and, where asked for, the newest place where one of them was left."""
+    parts, ends, left = list[str](), list[str](), list[str]()
+    for place, stretch in enumerate(start.stretches):
+        # Of a subtree the ids are looked up once.
+        parts.append(f"ids{place} AS MATERIALIZED (SELECT unnest({stretch.ids_sql(asker.parameters)}) AS id)")
+        ends.append(_of_each(search, asker, stretch, place, each))
+        if cut:
+            left.append(_of_each(search, asker, stretch, place, 1, each))
+    parts.append(f"ends AS MATERIALIZED ({' UNION ALL '.join(ends)})")
+    if left:
+        order = search.sort.order("left_at", ["left_at.key0"])
+        first = f"SELECT * FROM ({' UNION ALL '.join(left)}) left_at ORDER BY {order} LIMIT 1"
+        parts.append(f"cut AS MATERIALIZED ({first})")
+    return f"WITH {', '.join(parts)}"
 
 
 def answers_all(search: Search, start: Start) -> bool:
@@ -126,7 +139,7 @@ def answers_all(search: Search, start: Start) -> bool:
 
 def _of_one(search: Search, start: Start, rows: int) -> Plan | None:
     """The newest of a single id, which need no merging: so plain a statement is planned only once."""
-    parameters = Parameters()
+    parameters = Parameters(hidden=True)
     only = start.stretches[0].only_sql(parameters) if len(start.stretches) == 1 else None
     if only is None:
         return None
@@ -139,19 +152,17 @@ def _of_one(search: Search, start: Start, rows: int) -> Plan | None:
 
 def _one_left(search: Search, stretch: Stretch, rows: int) -> Plan:
     """Whether there are customers behind the walk of a single id."""
-    parameters = Parameters()
+    parameters = Parameters(hidden=True)
     asker = Asker(search.actor, parameters)
     _, behind = _walked(search, asker, stretch, 1, rows, stretch.only_sql(parameters) or "")
     return Plan(f"SELECT EXISTS (SELECT FROM {behind})", parameters)
 
 
-def _end(search: Search, asker: Asker, place: int, stretch: Stretch, rest: str, each: int, rows: int) -> str:
-    """The newest of each id of a stretch; one row without a customer where there is none."""
-    alias, source = _walked(search, asker, stretch, rows if rest != "true" else each)
-    return (
-        f"SELECT {place} AS place, stretch.id, one.* FROM unnest({stretch.ids_sql(asker.parameters)}) stretch(id)"
-        f" LEFT JOIN LATERAL ({_matches(search, alias, source, rest, each)}) one ON true"
-    )
+def _of_each(search: Search, asker: Asker, stretch: Stretch, place: int, rows: int, offset: int = 0) -> str:
+    """Rows of each id of a stretch in the order of the list, which an index alone answers."""
+    alias, source = _walked(search, asker, stretch, rows, offset)
+    columns = f"{alias}.customer_id, {alias}.created_at AS key0"
+    return f"SELECT {columns} FROM ids{place} stretch CROSS JOIN LATERAL {source}"
 
 
 def _matches(search: Search, alias: str, source: str, rest: str, limit: int) -> str:
@@ -163,20 +174,6 @@ def _matches(search: Search, alias: str, source: str, rest: str, limit: int) -> 
         f"SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)}"
         f" WHERE {rest} ORDER BY {order} LIMIT {limit}"
     )
-
-
-def _hidden(search: Search, asker: Asker, start: Start, each: int, rows: int | None) -> str:
-    """Where stretches were left: at the last of `each` found, or behind so many rows looked at."""
-    order = search.sort.order("ends", ["ends.key0"])
-    numbered = f"SELECT *, row_number() OVER (PARTITION BY place, id ORDER BY {order}) AS nth FROM ends"
-    hidden = [f"SELECT key0, customer_id FROM ({numbered}) numbered WHERE nth = {each} AND customer_id IS NOT NULL"]
-    for place, stretch in enumerate(start.stretches if rows is not None else ()):
-        alias, walked = _walked(search, asker, stretch, 1, rows or 0)
-        hidden.append(
-            f"SELECT {alias}.created_at, {alias}.customer_id FROM (SELECT id FROM ends WHERE place = {place}"
-            f" GROUP BY id HAVING count(customer_id) < {each}) stretch CROSS JOIN LATERAL {walked}"
-        )
-    return f"SELECT * FROM ({' UNION ALL '.join(hidden)}) left_at(key0, customer_id)"
 
 
 def _walked(

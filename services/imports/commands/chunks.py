@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from services.imports.domain.changes import APPENDABLE
-from services.imports.domain.job import SECTORS, WRITTEN, Import
+from services.imports.domain.job import CONTACTS, SECTORS, WRITTEN, Import
 from services.imports.domain.sectors import levels_of
 from shared import outbox
 from shared.contracts.events import CHUNK_BYTES, ROW_CHUNK
@@ -27,7 +27,8 @@ CHUNKS_AT_ONCE = 3
 """Chunks of one import on their way: `customers` always has one to begin with while another is answered."""
 
 FIRST_CHUNK_ROWS = 100
-"""The first chunk is small and goes alone: whoever watches sees outcomes at once, also while others import."""
+"""The first chunk of a file is small and goes alone: whoever watches sees outcomes at once, also while others import.
+Contacts are too few for that: their outcomes come together."""
 
 CUT_AT_ONCE = 10_000
 """Rows whose sizes are looked at together when chunks are cut."""
@@ -68,12 +69,12 @@ _KEEP = """
 INSERT INTO import_chunk (import_id, work, chunk, rows) VALUES ($1, $2, $3, $4)
 """
 
-# Nothing but the first until that one is answered.
+# Of a file nothing but the first until that one is answered.
 _NEXT = """
 UPDATE import_chunk SET sent_at = clock_timestamp(), sends = 1
 WHERE import_id = $1 AND work = $2 AND chunk IN (
     SELECT chunk FROM import_chunk WHERE import_id = $1 AND work = $2 AND sent_at IS NULL ORDER BY chunk
-    LIMIT (SELECT greatest(0, CASE WHEN bool_or(applied_at IS NOT NULL) THEN $3::int ELSE 1 END
+    LIMIT (SELECT greatest(0, CASE WHEN bool_or(applied_at IS NOT NULL) THEN $3::int ELSE $4 END
                               - count(*) FILTER (WHERE sent_at IS NOT NULL AND applied_at IS NULL))
            FROM import_chunk WHERE import_id = $1 AND work = $2))
 RETURNING chunk, rows
@@ -120,7 +121,8 @@ async def send_next(session: Session, job: Import, work: str) -> None:
     """Send as many chunks as may be on their way beside those that are. The import is locked."""
     # A parent is there before its children go: a chunk that is lost and sent again would come behind them (G6).
     at_once = 1 if job.kind == SECTORS else CHUNKS_AT_ONCE
-    going = await run(session, _NEXT, job.id, work, at_once)
+    at_first = at_once if job.kind == CONTACTS else 1
+    going = await run(session, _NEXT, job.id, work, at_once, at_first)
     for row in sorted(going, key=lambda row: row.chunk):
         await _send(session, job, work, row.chunk, row.rows)
 
@@ -146,7 +148,7 @@ async def _cut(session: Session, job: Import, work: str, outcomes: Sequence[str]
     """Put the rows with these outcomes into chunks of at most 500 rows and 700 KB; answers how many."""
     chunks, held, size = 0, list[int](), 0
     async for row, row_bytes in (_parents_first if job.kind == SECTORS else _sizes)(session, job.id, outcomes):
-        most = ROW_CHUNK if chunks else FIRST_CHUNK_ROWS
+        most = ROW_CHUNK if chunks or job.kind == CONTACTS else FIRST_CHUNK_ROWS
         if held and (len(held) == most or size + row_bytes > CHUNK_BYTES):
             await run(session, _KEEP, job.id, work, chunks, held)
             chunks, held, size = chunks + 1, [], 0

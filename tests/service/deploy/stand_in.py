@@ -1,9 +1,11 @@
 """Upstream servers for tests of the gateway: each says who it is and what has reached it."""
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 WAIT_TIMEOUT_SECONDS = 10
@@ -24,6 +26,11 @@ class StandIn(ThreadingHTTPServer):
         self.name = name
         self.released = threading.Event()
         threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing is said of a gateway that goes away: from who is too slow, or says too much, it shall."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

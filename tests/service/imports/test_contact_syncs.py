@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.contracts.events import ROW_CHUNK
 from shared.contracts.imports import ImportRowsConfirmed, RowError
 from shared.envelope import new_id
 from shared.identity import IMPORT
@@ -51,6 +52,18 @@ async def test_contacts_become_customers_of_who_brought_them(desk: Desk) -> None
     answer = await asyncio.wait_for(waiting, 3)
     assert (answer.json()["state"], statuses(answer.json())) == ("finished", ["created", "created"])
     assert all(item["customer_id"] for item in answer.json()["items"])
+
+
+async def test_all_contacts_are_on_their_way_at_once(desk: Desk) -> None:
+    """M13: a thousand go as two chunks without waiting for one another; the outcomes of both end the sync."""
+    number = 2 * ROW_CHUNK
+    started = await sync(desk.http, *(contact(f"d{n}", "Lan", f"09010{n:05}") for n in range(number)))
+    chunks = await desk.harness.told(ImportRowsConfirmed)
+    assert [len(chunk.rows) for chunk in chunks] == [ROW_CHUNK, ROW_CHUNK]
+    for chunk in reversed(chunks):
+        await desk.answer(chunk)
+    answer = (await desk.http.get(f"{PATH}/{started['id']}")).json()
+    assert (answer["state"], statuses(answer)) == ("finished", ["created"] * number)
 
 
 async def test_what_is_wrong_or_known_is_said_contact_by_contact(desk: Desk) -> None:
