@@ -17,7 +17,7 @@ from services.customers.queries.starts import (
     narrowing,
     share,
     share_seen,
-    share_too_new,
+    shares_by_age,
     sight_lexemes,
     starts,
     way_of_purchases,
@@ -59,7 +59,9 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     found = _starts(search, known)
     rest = share(search.node, known, found) * (1.0 if search.of_own else share_seen(search.actor, known))
     narrowest = found[0].rows if found else known.customers
-    passed = share_too_new(search.parts, known) if search.sort.keys[0].descending and search.after is None else 0.0
+    old_enough, too_new = shares_by_age(search.parts, known)
+    rest = min(1.0, rest / max(old_enough, 1e-9))
+    passed = too_new if search.sort.keys[0].descending and search.after is None else 0.0
     candidates: list[tuple[float, Start | None]] = [(search.limit / max(rest, 1e-9) + passed * known.customers, None)]
     candidates += [
         (_cost(start, search.limit, rest * known.customers / max(start.rows, 1.0)) + passed * start.rows, start)

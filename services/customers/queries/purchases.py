@@ -47,6 +47,18 @@ def least_value(node: Purchases) -> int:
     return int(max(node.total_value.lowest or 0, node.order_value.lowest or 0))
 
 
+def newest_buyer(node: Purchases, parameters: Parameters) -> str | None:
+    """A moment behind the creation of whoever bought in the period; None where it has no end."""
+    if not node.purchased or node.ordered_to is None:
+        return None
+    end = parameters.add(node.ordered_to, "date")
+    months = f"month <= (start_of({end} + 1) AT TIME ZONE 'UTC')::date"
+    if node.ordered_from is not None:
+        first = f"start_of({parameters.add(node.ordered_from, 'date')}) AT TIME ZONE 'UTC'"
+        months += f" AND month >= date_trunc('month', {first})::date"
+    return f"(SELECT (max(newest_buyer_on) + 1)::timestamp AT TIME ZONE 'UTC' FROM order_month WHERE {months})"
+
+
 def period(node: Purchases, parameters: Parameters) -> str:
     """What the chosen orders of customer `c` come to, as JSON text."""
     amount = f"coalesce(sum(d.value) FILTER (WHERE d.currency = '{CURRENCY}'), 0)"

@@ -122,10 +122,17 @@ def share(node: Node, known: Statistics, found: Sequence[Start] = ()) -> float:
     return _SHARES.get(node.comparison, 1.0)
 
 
-def share_too_new(parts: Sequence[Node], known: Statistics) -> float:
-    """Which share of all customers came after the orders that are asked for: few of them match, and they are newest."""
-    ends = [part.ordered_to for part in parts if isinstance(part, Purchases) and part.purchased and part.ordered_to]
-    return max((known.created_at.at_least(_behind(end)) for end in ends), default=0.0)
+def shares_by_age(parts: Sequence[Node], known: Statistics) -> tuple[float, float]:
+    """Which share of all customers may have bought in the periods asked for, by their age; and which share of all came
+    after the periods although a newer one bought: few of these match, and they are newest.
+    """
+    old_enough, too_new = 1.0, 0.0
+    for part in parts:
+        if isinstance(part, Purchases) and part.purchased and part.ordered_to is not None:
+            newer = known.created_at.at_least(known.newest_buyer(part.ordered_from, part.ordered_to))
+            old_enough = min(old_enough, 1.0 - newer)
+            too_new = max(too_new, known.created_at.at_least(_behind(part.ordered_to)) - newer)
+    return old_enough, too_new
 
 
 def way_of_purchases(parts: Sequence[Node], known: Statistics) -> Way:

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from services.customers.domain.filters import All, Node, Test
+from services.customers.domain.purchase_filter import Purchases
 from services.customers.queries.filter_columns import joins
 from services.customers.queries.filters import Asker, condition, visible
 from services.customers.queries.ordering import NEWEST, NEWEST_FIRST, Sort
 from services.customers.queries.parameters import Parameters
-from services.customers.queries.purchases import Way
+from services.customers.queries.purchases import Way, newest_buyer
 from services.customers.queries.starts import Start, Stretch
 from shared.identity import Actor
 
@@ -198,9 +199,13 @@ def _rest(search: Search, start: Start | None) -> list[Node]:
 
 
 def _bounds(search: Search, asker: Asker, alias: str) -> list[str]:
-    """The stretch of the order that is asked for: days of creation, and what lies behind the last page."""
+    """The stretch of the order that is asked for: days of creation, who can have bought in a period, and what lies
+    behind the last page.
+    """
     days = [condition(asker, part) for part in search.parts if _is_bound(part)]
     found = [day.replace("s.created_at", f"{alias}.created_at") for day in days]
+    buyers = [newest_buyer(part, asker.parameters) for part in search.parts if isinstance(part, Purchases)]
+    found += [f"{alias}.created_at < {newest}" for newest in buyers if newest is not None]
     if search.after is not None:
         columns = [f"{alias}.created_at"]
         found.append(search.sort.behind(search.after, asker.parameters, columns, f"{alias}.customer_id"))

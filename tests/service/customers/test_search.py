@@ -1,16 +1,24 @@
 """Lists by any filter: what is offered, refused and found."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from services.customers.commands.storing import insert_customers
+from services.customers.domain.creation import Draft
+from services.customers.domain.filters import parse_filter
+from services.customers.queries.walks import EVERYBODY, Search, newest
 from shared.contracts.campaigns import CampaignChanged, CampaignState
+from shared.contracts.classification import relationship_id
+from shared.contracts.customers import Origin
 from shared.contracts.events import Cause
+from shared.database import clock
 from shared.envelope import new_id
 from shared.folding import fold
-from shared.identity import DELETE, SETTINGS, VIEW_ALL
+from shared.identity import DELETE, SETTINGS, SYSTEM, VIEW_ALL
 from tests.service.customers.conftest import Team
 from tests.support.records import document, document_line
 
@@ -259,3 +267,34 @@ async def test_an_id_of_another_kind_finds_nobody(team: Team) -> None:
             body = {"filter": {"field": field, "op": "in", "value": [value]}}
             found[field, value] = len((await team.binh.post("/api/v1/customers/search", json=body)).json()["items"])
     assert {asked for asked, count in found.items() if count} == {("group_ids", group), ("source_ids", source)}
+
+
+async def test_a_walk_for_buyers_begins_at_the_newest_who_can_have_bought(team: Team) -> None:
+    """P2, P5: also an order before its customer was created, one heard of first, one whose day was changed."""
+    new, moved = [UUID(str((await team.create(team.binh, name=name))["id"])) for name in ("Mới", "Dời")]
+    early, order_id, may = new_id(), new_id(), datetime(2024, 5, 3, tzinfo=UTC)
+    await team.harness.deliver(
+        document(new, ordered_at=may + timedelta(days=92)),
+        document(early, ordered_at=may - timedelta(days=92)),
+        document(moved, order_id, ordered_at=datetime(2023, 1, 1, tzinfo=UTC)),
+    )
+    await team.harness.deliver(document(moved, order_id, version=2, ordered_at=may))
+    async with team.harness.database.transaction() as session:
+        at, cause = await clock(session), Cause(kind="system")
+        values = {"name": "Sớm", "relationship_id": relationship_id("new")}
+        draft = Draft.create(early, "SOM-1", values, Origin(kind="user", id="x"), "employee/x", at)
+        draft.hand_over_at_creation(team.ids["binh"], None, (), at, cause)
+        draft.tell_created(cause)
+        await insert_customers(session, [draft])
+
+    async def bought(first: str, last: str) -> set[UUID]:
+        asked = parse_filter({"purchases": {"ordered_from": first, "ordered_to": last}})
+        plan = newest(Search(SYSTEM, asked, limit=50), EVERYBODY)
+        return {row.customer_id for row in await team.harness.sql(plan.sql, *plan.parameters)}
+
+    assert await bought("2024-08-01", "2024-08-31") == {new}
+    assert await bought("2024-05-01", "2024-05-31") == {moved}
+    assert await bought("2024-02-01", "2024-02-29") == {early}
+    assert await bought("2023-01-01", "2024-12-31") == {new, moved, early}
+    assert await bought("2023-01-01", "2023-12-31") == set()
+    assert await bought("2022-01-01", "2022-12-31") == set()
