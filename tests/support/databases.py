@@ -47,7 +47,6 @@ DECLARE
     one record;
     many boolean;
 BEGIN
-    SET LOCAL session_replication_role = 'replica';
     FOR one IN SELECT name, reltuples FROM ({_TABLES}) AS listed(name) JOIN pg_class c ON c.oid = name::regclass LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s OFFSET 500)', one.name) INTO many;
         IF many OR one.reltuples > 0 THEN
@@ -125,8 +124,8 @@ class Databases:
             if await connection.fetchval(_SCHEMA) != pattern.schema:
                 return False
             async with connection.transaction():
+                await connection.execute("SET LOCAL session_replication_role = 'replica'")  # no triggers
                 await connection.execute(_EMPTY)
-                await connection.execute("SET LOCAL session_replication_role = 'replica'")
                 for table, rows in pattern.rows.items():
                     await connection.execute(_FILL.format(table=table), rows)
                 for sequence, (last, called) in pattern.sequences.items():

@@ -26,7 +26,7 @@ from services.customers.queries.filter_columns import (
 )
 from services.customers.queries.parameters import Parameters
 from services.customers.queries.purchases import Way, purchased
-from services.customers.queries.text import lexemes_of
+from services.customers.queries.text import WORDS, lexemes_of
 from shared.database import Session, run
 from shared.folding import fold
 from shared.identity import MANAGE_CAMPAIGNS, Actor
@@ -169,7 +169,7 @@ def _opportunity(actor: Actor, node: OpportunityTest, parameters: Parameters) ->
 
 def _test(test: Test, asker: Asker) -> str:
     name, kind, parameters = test.field.name, test.field.kind, asker.parameters
-    if test.comparison in ("words", "exact_words"):
+    if test.comparison in WORDS:
         lexemes = lexemes_of(test)
         return "true" if lexemes is None else has_words(parameters, lexemes, asker.one_by_one) if lexemes else "false"
     if name == "unassigned":

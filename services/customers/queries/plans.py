@@ -79,11 +79,10 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
         return [lambda: newest(search, EVERYBODY, "orders")]
     if cost >= narrowest or too_long:
         return [lambda: _collected(search, known, found)]
-    rows = _rounded(max(WALK_ROWS, SAFETY * cost))
+    rows = min(_rounded(max(WALK_ROWS, SAFETY * cost)), MAX_WALK_ROWS)
     if best is None:
-        longest = MAX_BUYERS_WALK_ROWS if past else min(rows, MAX_WALK_ROWS)
-        return [lambda: newest(search, longest), lambda: _collected(search, known, found)]
-    rows = min(rows, MAX_WALK_ROWS)
+        walked = MAX_BUYERS_WALK_ROWS if past else rows
+        return [lambda: newest(search, walked), lambda: _collected(search, known, found)]
     if answers_all(search, best):
         each = min(search.limit, _each(best, search.limit))
         return [lambda: merged(search, best, each, rows), lambda: merged(search, best, search.limit, rows)]
@@ -146,11 +145,11 @@ def _collected(search: Search, known: Statistics, found: Sequence[Start]) -> Pla
 
 def _source(search: Search, known: Statistics, found: Sequence[Start], parameters: Parameters) -> tuple[str, str]:
     """Where all matches are collected from, and the condition on them."""
-    one_by_one = bool(found) and are_too_common(search.parts, found[0], known)
+    narrowest = found[0] if found else None
+    one_by_one = narrowest is not None and are_too_common(search.parts, narrowest, known)
     asker = Asker(search.actor, parameters, way_of_purchases(search.parts, known), search.deleted, one_by_one)
     if search.deleted:
         return f"{_DELETED} s", where(search, asker, [search.node])
-    narrowest = found[0] if found else None
     if narrowest is not None and narrowest.lexemes is not None:
         sight, reached = sight_lexemes(search.actor), share_seen(search.actor, known)
         narrow = sight is not None and reached < NARROW_SHARE

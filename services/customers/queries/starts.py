@@ -17,14 +17,13 @@ from services.customers.queries.filter_columns import KINDS, of_kind, province_k
 from services.customers.queries.parameters import Parameters
 from services.customers.queries.purchases import Way, least_value
 from services.customers.queries.statistics import NOBODY, Statistics
-from services.customers.queries.text import lexemes_of
+from services.customers.queries.text import WORDS, lexemes_of
 from shared.identity import Actor
 
 SMALL = 5_000
 """So few customers are looked at faster than thought about: one person's 5,089 of a million are collected in 15 ms,
 sorted by a column of their record in 85 ms, both while four others worked on the same core."""
 
-_WORDS = ("words", "exact_words")
 _KEYED = ("group_ids", "sector_ids", "source_ids", "viewer_ids")
 _SHARES = {"one_of": 0.02, "within": 0.3, "contains": 0.05, "starts_with": 0.05, "empty": 0.3, "is": 0.1}
 """Of a comparison that no statistic knows."""
@@ -165,7 +164,7 @@ def are_too_common(parts: Sequence[Node], narrowest: Start, known: Statistics) -
 
     Left to the planner, one seller's 5,000 of a million with the commonest word took 200 ms, now 50.
     """
-    queries = [lexemes_of(part) for part in parts if isinstance(part, Test) and part.comparison in _WORDS]
+    queries = [lexemes_of(part) for part in parts if isinstance(part, Test) and part.comparison in WORDS]
     found = [known.share_of_words(query) * known.customers for query in queries if query]
     return narrowest.lexemes is None and any(rows > READS_PER_LOOK * narrowest.rows for rows in found)
 
@@ -206,7 +205,7 @@ def _start(part: Node, known: Statistics) -> Start | None:
     if not isinstance(part, Test):
         return None
     ids: Any = part.values
-    if part.comparison in _WORDS:
+    if part.comparison in WORDS:
         lexemes = lexemes_of(part)
         return Start(part, known.customers * known.share_of_words(lexemes), lexemes=lexemes) if lexemes else None
     if part.comparison == "is" and part.field.name == "unassigned" and part.values[0]:

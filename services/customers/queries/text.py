@@ -12,6 +12,10 @@ MAX_REMEMBERED = 1_000
 """Texts whose query is kept: one list asks for it several times, and people page."""
 
 
+WORDS = ("words", "exact_words")
+"""Comparisons that ask for words."""
+
+
 def lexemes_of(test: Test) -> str | None:
     """What a text search looks for in the index; None without a text, empty when nothing can match."""
     text = str(test.values[0])

@@ -90,23 +90,18 @@ def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
     asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
     rest = where(search, asker, _rest(search, start), seen=start.part is None)
     complete = rest == "true" and each >= search.limit
-    order = search.sort.order("ends", ["ends.key0"])
     told = ""
     if not complete:
         behind = "<" if search.sort.keys[0].descending else ">"
         told = (
             " WHERE NOT EXISTS (SELECT FROM cut"
-            f" WHERE (ends.key0, ends.customer_id) {behind} (cut.key0, cut.customer_id))"
+            f" WHERE (k.created_at, k.customer_id) {behind} (cut.created_at, cut.customer_id))"
         )
-    sql = f"SELECT DISTINCT ends.key0, ends.customer_id FROM ends{told} ORDER BY {order}"
-    if rest != "true":
-        looked = "walked JOIN customer_search s ON s.customer_id = walked.customer_id"
-        sql = (
-            f"SELECT walked.customer_id, walked.key0 FROM ({sql}) {looked} {joins(rest)} WHERE {rest}"
-            f" ORDER BY {search.sort.order('walked', ['walked.key0'])}"
-        )
-    sql = f"{_ends(search, asker, start, each, cut=not complete)} {sql} LIMIT {search.limit}"
-    return Plan(sql, parameters, complete, lambda: _merge_left(search, start, each))
+    order = search.sort.order("k", ["k.created_at"])
+    merged_ends = f"SELECT DISTINCT k.created_at, k.customer_id FROM ends k{told} ORDER BY {order}"
+    sql = _matches(search, "k", f"({merged_ends}) k", rest, search.limit)
+    ends = _ends(search, asker, start, each, cut=not complete)
+    return Plan(f"{ends} {sql}", parameters, complete, lambda: _merge_left(search, start, each))
 
 
 def _merge_left(search: Search, start: Start, each: int) -> Plan:
@@ -127,7 +122,7 @@ def _ends(search: Search, asker: Asker, start: Start, each: int, cut: bool) -> s
             left.append(_of_each(search, asker, stretch, place, 1, each))
     parts.append(f"ends AS MATERIALIZED ({' UNION ALL '.join(ends)})")
     if left:
-        order = search.sort.order("left_at", ["left_at.key0"])
+        order = search.sort.order("left_at", ["left_at.created_at"])
         first = f"SELECT * FROM ({' UNION ALL '.join(left)}) left_at ORDER BY {order} LIMIT 1"
         parts.append(f"cut AS MATERIALIZED ({first})")
     return f"WITH {', '.join(parts)}"
@@ -162,8 +157,7 @@ def _one_left(search: Search, stretch: Stretch, rows: int) -> Plan:
 def _of_each(search: Search, asker: Asker, stretch: Stretch, place: int, rows: int, offset: int = 0) -> str:
     """Rows of each id of a stretch in the order of the list, which an index alone answers."""
     alias, source = _walked(search, asker, stretch, rows, offset)
-    columns = f"{alias}.customer_id, {alias}.created_at AS key0"
-    return f"SELECT {columns} FROM ids{place} stretch CROSS JOIN LATERAL {source}"
+    return f"SELECT {alias}.customer_id, {alias}.created_at FROM ids{place} stretch CROSS JOIN LATERAL {source}"
 
 
 def _matches(search: Search, alias: str, source: str, rest: str, limit: int) -> str:
