@@ -19,8 +19,8 @@ TEXT_ONLY = {
 
 # A spreadsheet set to another separator than ours splits cells where it stands, whatever quotes are around them; a
 # quotation mark behind it is then the spreadsheet's own.
-_FORMULA_LIKE = re.compile(r"""^(?='*[=+\-@\t\r])|(?<=[;\t\n\r])(?=['"]*[=+\-@\t\r])""")
-_GUARDED = re.compile(r"""^'(?='*[=+\-@\t\r])|(?<=[;\t\n\r])'(?=['"]*[=+\-@\t\r])""")
+_FORMULA_LIKE = re.compile(r"""^(?='*[=+\-@\t\r])|(?<=[;|\t\n\r])(?=['"]*[=+\-@\t\r])""")
+_GUARDED = re.compile(r"""^'(?='*[=+\-@\t\r])|(?<=[;|\t\n\r])'(?=['"]*[=+\-@\t\r])""")
 
 CLEAR_TEXT = "#CLEAR"
 """What a cell says to empty its field (M5)."""
@@ -32,7 +32,7 @@ _CONTROL_CHARACTERS = {code: None for code in range(32) if chr(code) not in "\t\
 
 
 def guard_formula(text: str) -> str:
-    """A cell of a .csv that no spreadsheet takes for a formula, nor any part of it behind ; tab or line break.
+    """A cell of a .csv that no spreadsheet takes for a formula, nor any part of it behind ; | tab or line break.
 
     A text that begins with ' before such a character gets one more, so that reading takes back
     exactly what writing gave.

@@ -40,8 +40,8 @@ class ExportRequest(ChoosingRequest):
         Literal["xlsx", "csv"],
         Field(
             description="In an .xlsx every text is a text. A .csv has a ' before what a spreadsheet would take for a"
-            " formula: at the beginning of a cell, and within one behind `;`, tab or line break, where a spreadsheet"
-            " with another separator than `,` would split it. An upload takes it away again."
+            " formula: at the beginning of a cell, and within one behind `;`, `|`, tab or line break, where a"
+            " spreadsheet with another separator than `,` would split it. An upload takes it away again."
         ),
     ] = "xlsx"
     campaign_id: UUID | None = None

@@ -16,6 +16,7 @@ from services.customers.commands.employees import active_employees
 from services.customers.commands.hand_overs import lock_held
 from services.customers.commands.publishing import tell, write_entries
 from services.customers.commands.registers import claim_phones, release_all_phones
+from services.customers.commands.revealing import keep_reveals_of_rows, visible_owners
 from services.customers.commands.storing import update_customers
 from services.customers.domain.record import Held
 from services.customers.domain.relationships import DONT_FORGET, NEW
@@ -24,10 +25,12 @@ from shared import outbox
 from shared.access import actor_of, may_change, may_see
 from shared.contracts.events import Cause
 from shared.contracts.imports import ImportUndoApplied, ImportUndoRequested, UndoneRow
-from shared.database import Session, clock, run
-from shared.envelope import Envelope
+from shared.database import Session, clock, run, settings_of
+from shared.envelope import Envelope, Origin
 from shared.errors import RapportError
 from shared.identity import IMPORT, Actor
+from shared.revealing import open_reveals
+from shared.reveals import Reveals
 
 _ROWS = """
 SELECT row, customer_id, action, old::text, new::text, version_after, result->>'outcome' AS outcome, undone::text
@@ -85,7 +88,7 @@ async def undo_import_rows(session: Session, envelope: Envelope[ImportUndoReques
     told: list[Any] = []
     waiting = [row for row in stored if row.undone is None and row.outcome in ("created", "updated")]
     if waiting:
-        news = await _undo(session, event, waiting, told)
+        news = await _undo(session, event, envelope.origin(), waiting, told)
         await run(session, _KEEP, event.import_id, [one.row for one in news], [one.model_dump_json() for one in news])
         done |= {one.row: one for one in news}
     rows = tuple(
@@ -98,8 +101,14 @@ async def undo_import_rows(session: Session, envelope: Envelope[ImportUndoReques
 
 
 async def _undo(
-    session: Session, event: ImportUndoRequested, stored: Sequence[Any], told: list[Any]
+    session: Session, event: ImportUndoRequested, origin: Origin, stored: Sequence[Any], told: list[Any]
 ) -> list[UndoneRow]:
+    try:
+        actor = await actor_of(session, event.actor)
+        actor.require(IMPORT)
+    except RapportError as refusal:
+        return [UndoneRow(row=row.row, outcome="undo_failed", reason=refusal.code) for row in stored]
+    reveals = await open_reveals(session, actor, "batch", settings_of(session).reveal_batch_per_hour)
     customers = await lock_held(session, {row.customer_id for row in stored if row.customer_id is not None})
     decode = msgspec.json.decode
     rows = [
@@ -113,16 +122,12 @@ async def _undo(
         )
         for row in stored
     ]
-    try:
-        actor = await actor_of(session, event.actor)
-        actor.require(IMPORT)
-    except RapportError as refusal:
-        return [row.failed(refusal.code) for row in rows]
     at, cause = await clock(session), Cause(kind="import", id=str(event.import_id))
     created, updated = [row for row in rows if row.created], [row for row in rows if not row.created]
     outcomes = await _delete_created(session, created, at, cause, told)
-    outcomes += await _restore_updated(session, updated, actor, at, cause, told)
+    outcomes += await _restore_updated(session, updated, reveals, at, cause, told)
     await update_customers(session, customers.values())
+    await keep_reveals_of_rows(session, reveals, cause, event.import_id, origin)
     return outcomes
 
 
@@ -151,18 +156,18 @@ async def _delete_created(
 
 
 async def _restore_updated(
-    session: Session, rows: Sequence[_Row], actor: Actor, at: datetime, cause: Cause, told: list[Any]
+    session: Session, rows: Sequence[_Row], reveals: Reveals, at: datetime, cause: Cause, told: list[Any]
 ) -> list[UndoneRow]:
     outcomes: list[UndoneRow] = []
     restored: list[tuple[_Row, Held, dict[str, Any]]] = []
     for row in rows:
-        reason = _refusal(row, actor)
+        reason = _refusal(row, reveals.actor)
         if reason is not None:
             outcome = "kept" if reason == "deleted" else "undo_failed"
             outcomes.append(UndoneRow(row=row.number, outcome=outcome, reason=reason))
         elif row.customer is not None:
             restored.append((row, row.customer, _old_values(row, row.customer)))
-    await _keep_taken_phones(session, restored)
+    await _keep_lost_phones(session, reveals, restored)
     active = await active_employees(session, _old_managers(restored))
     for row, customer, old in restored:
         transfer = "manager_id" in old
@@ -191,17 +196,18 @@ def as_stored(value: Any) -> Any:
 
 
 def _refusal(row: _Row, actor: Actor) -> str | None:
-    """Why nothing of a row can be taken back. Who lost sight by their own import may still undo it."""
+    """Why nothing of a row can be taken back (A2, A3). Who lost sight by their own import may still undo it."""
     customer = row.customer
     if customer is None:
         return "not_found"
-    if row.untouched:
-        return None
-    if not may_see(actor, customer.manager_id, customer.viewer_ids):
+    manager_id = customer.manager_id
+    if row.untouched and "manager_id" in row.new:
+        manager_id = _id(row.old.get("manager_id"))
+    if not may_see(actor, manager_id, customer.viewer_ids):
         return "not_found"
     if customer.state != "active":
         return "deleted"
-    return None if may_change(actor, customer.manager_id, customer.viewer_ids) else "forbidden"
+    return None if may_change(actor, manager_id, customer.viewer_ids) else "forbidden"
 
 
 def _old_values(row: _Row, customer: Held) -> dict[str, Any]:
@@ -218,29 +224,39 @@ def _old_values(row: _Row, customer: Held) -> dict[str, Any]:
     values = CustomerChange.model_validate({name: value for name, value in back.items() if name in _FIELDS}).given()
     if "relationship_id" in values:
         if values["relationship_id"] == DONT_FORGET:  # time set it and will again: what it remembered comes back
-            remembered = row.old.get("remembered_relationship_id")
-            values["relationship_id"] = UUID(remembered) if remembered else NEW
+            values["relationship_id"] = _id(row.old.get("remembered_relationship_id")) or NEW
         if as_stored(customer.first_closed_at) == row.new.get("first_closed_at"):
             values["first_closed_at"] = _instant(row.old.get("first_closed_at"))
     if "source_ids" in values and row.old.get("primary_source_id"):
         values["primary_source_id"] = UUID(row.old["primary_source_id"])
     if "manager_id" in back:
-        values["manager_id"] = UUID(back["manager_id"]) if back["manager_id"] else None
+        values["manager_id"] = _id(back["manager_id"])
     return values
 
 
-async def _keep_taken_phones(session: Session, restored: Sequence[tuple[_Row, Held, dict[str, Any]]]) -> None:
-    """Old phones are claimed again; a customer who lost one to another keeps the phones of now."""
+async def _keep_lost_phones(
+    session: Session, reveals: Reveals, restored: Sequence[tuple[_Row, Held, dict[str, Any]]]
+) -> None:
+    """Old phones are claimed again; a customer who lost one to another keeps the phones of now.
+
+    That another has it counts as told where nobody said so before (R3).
+    """
     owners: dict[str, UUID] = {}
     for _, customer, old in restored:
         for phone in old.get("phones", ()):
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
+    seen = await visible_owners(session, reveals.actor, taken.values()) if taken else ()
+    lost: dict[UUID, Sequence[str]] = {}
     for row, customer, old in restored:
-        if any(phone in taken or owners[phone] != customer.id for phone in old.get("phones", ())):
+        phones = old.get("phones", ())
+        twice = any(owners[phone] != customer.id for phone in phones)
+        back = [phone for phone in phones if phone not in customer.phones]
+        reason = "phone_taken" if twice else reveals.refusal(back, taken, seen)
+        if reason is not None:
             del old["phones"]
-            row.kept["phones"] = "phone_taken"
-    lost = {customer.id: customer.phones for row, customer, _ in restored if row.kept.get("phones") == "phone_taken"}
+            row.kept["phones"] = reason
+            lost[customer.id] = customer.phones
     await release_all_phones(session, lost)
 
 
@@ -252,6 +268,10 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return sorted(one) == sorted(other)
     return one == other
+
+
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
 
 
 def _instant(text: str | None) -> datetime | None:

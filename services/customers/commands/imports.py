@@ -52,7 +52,8 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
     chunk = await _begin(session, envelope, event)
     told = await _apply(session, chunk, rows) if rows else []
     known |= chunk.outcomes
-    await keep_reveals_of_rows(session, chunk)  # before the answer: a preview made upon it counts them
+    # Before the answer: a preview made upon it counts them.
+    await keep_reveals_of_rows(session, chunk.reveals, chunk.cause, event.import_id, envelope.origin())
     applied = tuple(known[row.row] for row in event.rows)
     answer = ImportRowsApplied(import_id=event.import_id, chunk=event.chunk, rows=applied)
     outbox.add(session, answer, envelope.origin())  # before the customers themselves: somebody watches these rows

@@ -7,7 +7,6 @@ whom a trail is kept.
 from collections.abc import Iterable
 from uuid import UUID
 
-from services.customers.commands.import_chunk import Chunk
 from services.customers.commands.publishing import reveal_entry, write_entries
 from services.customers.domain.errors import PhoneTaken
 from shared import outbox
@@ -15,6 +14,7 @@ from shared.access import may_see
 from shared.contracts.events import Cause
 from shared.contracts.imports import ImportPhonesRevealed, RevealedPhone, RowPhonesRevealed
 from shared.database import Session, run
+from shared.envelope import Origin
 from shared.errors import RateLimited
 from shared.identity import Actor
 from shared.revealing import count_reveals, keep_told, open_reveals, told_lately
@@ -31,13 +31,15 @@ async def keep_reveals(session: Session, reveals: Reveals, cause: Cause) -> dict
     return news
 
 
-async def keep_reveals_of_rows(session: Session, chunk: Chunk) -> None:
-    """What confirmed rows were told counts; `imports` hears of it, where it counts with later previews."""
-    news = await keep_reveals(session, chunk.reveals, chunk.cause)
+async def keep_reveals_of_rows(
+    session: Session, reveals: Reveals, cause: Cause, import_id: UUID, origin: Origin
+) -> None:
+    """What confirmed or undone rows were told counts; `imports` hears of it, where it counts with later previews."""
+    news = await keep_reveals(session, reveals, cause)
     if news:
         told = tuple(RevealedPhone(customer_id=owner, phone=phone) for phone, owner in news.items())
-        event = RowPhonesRevealed(import_id=chunk.event.import_id, actor=chunk.actor.reference(), rows=told)
-        outbox.add(session, event, chunk.envelope.origin())
+        event = RowPhonesRevealed(import_id=import_id, actor=reveals.actor.reference(), rows=told)
+        outbox.add(session, event, origin)
 
 
 async def keep_reveals_of_import(session: Session, event: ImportPhonesRevealed) -> None:

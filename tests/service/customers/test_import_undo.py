@@ -9,7 +9,7 @@ from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerDeleted, CustomerManagerChanged
 from shared.contracts.events import ActorReference
 from shared.contracts.imports import ImportUndoApplied, ImportUndoRequested, UndoneRow
-from shared.identity import IMPORT
+from shared.identity import EDIT_ALL, IMPORT, VIEW_ALL
 from tests.service.customers.conftest import Team
 from tests.service.customers.test_confirmed_rows import change, confirmed, new, result
 
@@ -188,6 +188,25 @@ async def test_rights_are_checked_when_the_undo_is_applied(team: Team) -> None:
     await team.admin.post(f"/api/v1/employees/{team.ids['binh']}/deactivate", json={})
     await team.harness.deliver(undo(team, third, 2))
     assert (await undone(team))[2].reason == "inactive_employee"
+
+
+async def test_who_no_longer_reaches_a_customer_does_not_take_back_what_they_wrote(team: Team) -> None:
+    """R2, A2, M10: also where nobody touched it since; only one's own transfer is no loss of sight."""
+    seen: dict[str, Any] = await team.create(team.dung, occupation="cũ")
+    handed_over: dict[str, Any] = await team.create(team.dung, occupation="cũ")
+    import_id = uuid4()
+    rows = [
+        change(2, seen, {"occupation": "tệp"}, {"occupation": "cũ"}),
+        change(3, handed_over, {"occupation": "tệp"}, {"occupation": "cũ"}, employee_id=team.ids["chi"]),
+    ]
+    doer = ActorReference(kind="user", id=str(team.ids["binh"]), permissions=(IMPORT, VIEW_ALL, EDIT_ALL))
+    await team.harness.deliver(confirmed(team, *rows, import_id=import_id).model_copy(update={"actor": doer}))
+    assert [row.outcome for row in (await result(team)).rows] == ["updated", "updated"]
+    await team.harness.deliver(undo(team, import_id, 2, 3))
+    assert [(row.outcome, row.reason) for row in (await undone(team)).values()] == [("undo_failed", "not_found")] * 2
+    sql = "SELECT occupation FROM customer WHERE id = ANY($1::uuid[])"
+    found = await team.harness.sql(sql, [UUID(seen["id"]), UUID(handed_over["id"])])
+    assert [row.occupation for row in found] == ["tệp", "tệp"]
 
 
 async def test_rows_are_forgotten_when_nobody_can_take_them_back_or_send_them_again(team: Team) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -13,11 +13,13 @@ from shared.contracts.imports import (
     ImportPhonesRevealed,
     ImportRowsApplied,
     ImportRowsConfirmed,
+    ImportUndoApplied,
     RevealedPhone,
     RowPhonesRevealed,
 )
 from shared.identity import DELETE, ERASE, IMPORT, VIEW_ALL
 from tests.service.customers.conftest import Team
+from tests.service.customers.test_import_undo import overwrite, read, undo
 from tests.support.records import BEGINNING
 
 CUSTOMERS = "/api/v1/customers"
@@ -216,3 +218,29 @@ async def test_what_a_preview_told_counts_with_what_rows_tell(few: Team) -> None
     )  # fmt: skip
     [applied] = await few.harness.told(ImportRowsApplied)
     assert [row.errors[0].code for row in applied.rows] == ["phone_taken", "rate_limited", "rate_limited"]
+
+
+async def test_an_undo_that_tells_of_numbers_counts_them(few: Team) -> None:
+    """R3, M10: an old number that a hidden customer has now is told, counted and in their trail; then nothing more is.
+
+    The second undo learns nothing of its old number, though that is free: the hour was used up.
+    """
+    customers = [await few.create(few.binh, phones=[f"0912{index:06d}"]) for index in range(2)]
+    imports: list[UUID] = []
+    for index, customer in enumerate(customers):
+        imports.append(await overwrite(few, customer, {"phones": [f"+84913{index:06d}"]}))
+    few.harness.settings.reveal_batch_per_hour = 1  # pyright: ignore[reportAttributeAccessIssue]  # this service's own settings
+    taker = await few.create(few.dung, phones=["0912000000"])
+    for import_id in imports:
+        await few.harness.deliver(undo(few, import_id, 2))
+    answers = [answer.rows[0] for answer in (await few.harness.told(ImportUndoApplied))]
+    assert [(row.outcome, row.reason) for row in answers] == [("kept", "phone_taken"), ("kept", "rate_limited")]
+    [told] = await few.harness.told(RowPhonesRevealed)
+    assert (told.import_id, told.rows) == (
+        imports[0],
+        (RevealedPhone(customer_id=UUID(str(taker["id"])), phone="+84912000000"),),
+    )
+    trail = (await few.dung.get(f"{CUSTOMERS}/{taker['id']}/audit")).json()["items"]
+    assert trail[0]["changes"] == {"phone_revealed": {"old": None, "new": "+84912000000"}}
+    for index, customer in enumerate(customers):
+        assert (await read(few, customer))["phones"] == [f"+84913{index:06d}"], "nothing came back"
