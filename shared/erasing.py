@@ -2,9 +2,11 @@
 
 Events that were not sent yet, those that rest after sending, and answers to idempotent requests may
 hold a person's data. Called in the transaction that erases; each service forgets its own tables itself.
+What people wrote without an id (a question about a name, a number) is found by `Person`.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,10 @@ import msgspec
 
 from shared.contracts.catalogue import TOPICS
 from shared.database import Session, run
+from shared.folding import fold
+from shared.phones import national
+
+_NO_DIGIT = re.compile(r"[^0-9]")
 
 _STATE_TOPICS = [topic.name for topic in TOPICS if topic.holds_state]
 _FACT_TOPICS = [topic.name for topic in TOPICS if not topic.holds_state]
@@ -33,10 +39,45 @@ DELETE FROM idempotency WHERE EXISTS (
     WHERE position(gone.id IN answer::text) > 0 OR position(gone.id IN path) > 0)
 """
 
+_READ_ANSWERS = """
+SELECT actor, path, key, answer ->> 'body' AS body FROM idempotency
+WHERE split_part(path, '?', 1) LIKE ANY($1::text[]) AND (actor, path, key) > ($2, $3, $4)
+ORDER BY actor, path, key LIMIT $5
+"""
+_DROP_NAMED = """
+DELETE FROM idempotency USING unnest($1::text[], $2::text[], $3::text[]) AS named(actor, path, key)
+WHERE (idempotency.actor, idempotency.path, idempotency.key) = (named.actor, named.path, named.key)
+"""
+
+BATCH = 500
+"""Kept answers that are looked through at a time."""
+MIN_TELLING = 6
+"""Letters or digits from which on a value names its person also within a longer text."""
+
 KEPT_OF_A_ROW = frozenset(
     {"row", "action", "customer_id", "outcome", "version", "errors", "reason", "created_options", "kept_fields"}
 )
 """What may stay of an import's row: which one it was, and what became of it."""
+
+
+class Person:
+    """Somebody who is erased, as others may have written of them: texts without tones, numbers in any form.
+
+    `texts` are names, e-mail addresses, codes; `phones` are E.164; former ones belong to both.
+    """
+
+    def __init__(self, texts: Iterable[str], phones: Iterable[str]) -> None:
+        self._texts = {fold(text) for text in texts} - {""}
+        self._numbers = {_digits(national(phone)).removeprefix("0") for phone in phones} - {""}
+
+    def named_in(self, value: Any) -> set[str]:
+        """The texts within a value as JSON has it, however deep, that name this person."""
+        return {text for text in _texts(value) if self._is_named_by(text)}
+
+    def _is_named_by(self, text: str) -> bool:
+        said = fold(text)
+        digits = _digits(said)
+        return any(_names(said, one) for one in self._texts) or any(_names(digits, one) for one in self._numbers)
 
 
 async def forget_mechanisms(session: Session, customer_ids: Collection[UUID]) -> None:
@@ -51,6 +92,19 @@ async def forget_mechanisms(session: Session, customer_ids: Collection[UUID]) ->
     await run(session, _DROP_ANSWERS, ids)
 
 
+async def forget_answers_naming(session: Session, person: Person, paths: Sequence[str]) -> None:
+    """Drop kept answers that name a person in words; `paths` (patterns of LIKE) repeat what they were asked."""
+    last = ("", "", "")
+    while True:
+        found = (await run(session, _READ_ANSWERS, list(paths), *last, BATCH)).all()
+        named = [row for row in found if person.named_in(msgspec.json.decode(row.body))]
+        if named:
+            await run(session, _DROP_NAMED, *([row[part] for row in named] for part in range(3)))
+        if len(found) < BATCH:
+            return
+        last = (found[-1].actor, found[-1].path, found[-1].key)
+
+
 def without_values(payload: bytes, customer_ids: Collection[str]) -> bytes:
     """A fact without what it says of these customers; the rows of an import keep their place."""
     event: dict[str, Any] = msgspec.json.decode(payload)
@@ -58,6 +112,23 @@ def without_values(payload: bytes, customer_ids: Collection[str]) -> bytes:
     if isinstance(rows, list):
         event["rows"] = [_blank(row) if _is_of(row, customer_ids) else row for row in rows]
     return msgspec.json.encode(event)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def _digits(text: str) -> str:
+    return _NO_DIGIT.sub("", text)
+
+
+def _names(said: str, one: str) -> bool:
+    """Whether what was said is somebody's value. A short one stands in the middle of many others."""
+    return said == one or (len(one) >= MIN_TELLING and one in said)
 
 
 def _is_of(row: Any, customer_ids: Collection[str]) -> bool:

@@ -17,7 +17,7 @@ from services.customers.api.trees import groups, sectors
 from services.customers.api.views import views
 from services.customers.commands.forgetting import forget
 from services.customers.commands.purchase_check import recount_purchases
-from services.customers.commands.republishing import republish
+from services.customers.commands.republishing import SOURCES
 from services.customers.jobs import purge_of_customers
 from services.customers.settings import CustomersSettings
 from services.customers.worker import export, work
@@ -49,6 +49,6 @@ SERVICE = Service(
     subscriptions=subscriptions_in(consumers),
     settings=CustomersSettings,
     jobs={"forget": forget, "purge": purge_of_customers, "recount-purchases": recount_purchases},
-    republish=republish,
+    republished=SOURCES,
     workers=(work, export),
 )

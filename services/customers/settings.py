@@ -8,7 +8,10 @@ class CustomersSettings(Settings):
 
     `import_row_days` is how long rows of imports are known by their numbers, with what they wrote over (M9, M10):
     longer than they can be undone at `imports`, and than the broker and its dead letters could bring them again.
+    `max_body_bytes` lets 100,000 ids in (R1).
     """
+
+    max_body_bytes: Positive = 5 * 1_048_576
 
     reveal_single_per_hour: Positive = 60
     reveal_batch_per_hour: Positive = 5_000

@@ -9,13 +9,12 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.customers.api.pages import page_answer
 from services.customers.domain.relationships import DEFAULT_COLOR, DEFAULT_FORGET_DAYS
-from services.customers.queries.classification import ListPage, State
+from services.customers.queries.classification import State
 from shared.contracts.events import Money
 from shared.errors import Invalid
 from shared.fields import Code, Day, Name, PageQuery, RequestModel, Text
-from shared.http import Wiring, etag, json_text
+from shared.http import etag, json_text
 
 MAX_RELATIONSHIPS = 200
 
@@ -308,11 +307,6 @@ class Effectiveness(BaseModel):
     """Every source's figures, by name."""
 
     items: list[SourceFigures]
-
-
-def list_answer(wiring: Wiring, asked: Any, page: ListPage) -> Response:
-    """A page of values; `asked` is what its cursor is bound to."""
-    return page_answer(wiring, asked, page.items, page.last, page.total)
 
 
 def record_answer(record: dict[str, Any], response: Response) -> Response:

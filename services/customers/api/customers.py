@@ -7,7 +7,7 @@ import msgspec
 from fastapi import Query, Response
 
 from services.customers.api.list_filters import CustomerQuery
-from services.customers.api.pages import page_answer
+from services.customers.api.pages import list_answer, page_answer
 from services.customers.api.revealing import RevealLimitsDep, revealing_router
 from services.customers.api.schemas import (
     AccessAnswer,
@@ -202,8 +202,8 @@ async def get_audit(
     await _require_trail(session, actor, customer_id)
     asked = {"audit": str(customer_id)}
     after = wiring.cursors.read(asked, query.cursor)
-    items, last = await read_audit(session, "customer_id", customer_id, query.limit, after[0] if after else None)
-    return page_answer(wiring, asked, items, [last] if last is not None else None)
+    page = await read_audit(session, "customer_id", customer_id, query.limit, after, query.total)
+    return list_answer(wiring, asked, page)
 
 
 async def _require_trail(session: Session, actor: Actor, customer_id: UUID) -> None:

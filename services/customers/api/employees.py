@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from services.customers.api.pages import page_answer
+from services.customers.api.pages import list_answer
 from services.customers.api.schemas import (
     AuditList,
     DeactivateRequest,
@@ -49,8 +49,8 @@ async def get_employees(
     """A page of employees by name."""
     asked = query.model_dump(mode="json", include={"q", "active"})
     after = wiring.cursors.read(asked, query.cursor)
-    items, last = await list_employees(session, actor, query.q, query.active, query.limit, after)
-    return page_answer(wiring, asked, items, last)
+    page = await list_employees(session, actor, query.q, query.active, query.limit, after, query.total)
+    return list_answer(wiring, asked, page)
 
 
 @employees.get("/employees/{employee_id}", response_model=EmployeeRecord)
@@ -116,8 +116,8 @@ async def get_employee_audit(
         raise Forbidden
     asked = {"audit": str(employee_id)}
     after = wiring.cursors.read(asked, query.cursor)
-    items, last = await read_audit(session, "employee_id", employee_id, query.limit, after[0] if after else None)
-    return page_answer(wiring, asked, items, [last] if last is not None else None)
+    page = await read_audit(session, "employee_id", employee_id, query.limit, after, query.total)
+    return list_answer(wiring, asked, page)
 
 
 async def _answer(session: Session, actor: Actor, employee: Employee, response: Response) -> Response:

@@ -32,8 +32,18 @@ _MEDIA_TYPES = {
 }
 
 
+_SIZE = "SELECT coalesce(sum(octet_length(content)), 0), count(*) FROM export_part WHERE export_id = $1"
+
+
+class FileGone(RuntimeError):
+    """A file was thrown away while it was sent: the connection breaks off, or a part would pass for the whole."""
+
+
 class ExportRequest(ChoosingRequest):
-    """What to export: ids or a filter, of a whole campaign where `campaign_id` is given; all columns by default."""
+    """What to export: ids or a filter; with `campaign_id` only who is in the campaign, all of them if neither is given.
+
+    All columns by default.
+    """
 
     columns: Annotated[list[str], Field(min_length=1, max_length=100)] | None = None
     format: Annotated[
@@ -48,7 +58,11 @@ class ExportRequest(ChoosingRequest):
 
 
 class ExportRecord(LongWorkRecord):
-    """An export: `total` rows of the file, `left_out` customers that its maker does not see."""
+    """An export: `total` rows of the file, `left_out` customers that its maker does not see.
+
+    With `campaign_id` these are given ids outside the campaign, too; without ids all of the campaign that its
+    maker does not see.
+    """
 
     left_out: int
     columns: list[str]
@@ -100,8 +114,10 @@ async def get_exports(
     query: Annotated[PageQuery, Query()], session: SessionDep, actor: ActorDep, wiring: WiringDep
 ) -> Page[ExportRecord]:
     """Your exports whose files are still there, newest first."""
-    works, cursor = await list_long_work(session, wiring.cursors, actor, "export", query.limit, query.cursor)
-    return Page(items=[_record(work) for work in works], next_cursor=cursor)
+    works, cursor, count = await list_long_work(
+        session, wiring.cursors, actor, "export", query.limit, query.cursor, query.total
+    )
+    return Page(items=[_record(work) for work in works], next_cursor=cursor, total=count)
 
 
 @exports.get("/exports/{export_id}")
@@ -117,28 +133,32 @@ async def get_file(export_id: UUID, session: SessionDep, actor: ActorDep, wiring
     actor.require(DOWNLOAD)
     if work.state != "finished":
         raise Conflict("wrong_state")
+    length, parts = (await run(session, _SIZE, export_id)).one()
+    if not parts:  # erased since its record was read
+        raise Conflict("wrong_state")
     await audit_export(session, actor, "download", work)  # one statement, so it needs no transaction of this GET
     name = f"customers-{work.created_at:%Y%m%d-%H%M%S}.{work.request['format']}"
     return StreamingResponse(
-        _parts(wiring.database, export_id),
+        file_parts(wiring.database, export_id, parts),
         media_type=_MEDIA_TYPES[work.request["format"]],
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(length)},
     )
 
 
-async def _parts(database: Database, export_id: UUID) -> AsyncIterator[bytes]:
-    """The file part by part; a reader that is slow holds no connection meanwhile."""
-    part = 0
-    while True:
+async def file_parts(database: Database, export_id: UUID, parts: int) -> AsyncIterator[bytes]:
+    """The file part by part; a reader that is slow holds no connection meanwhile.
+
+    Raises FileGone when an erasure or its end of life takes the file away before all of it is sent (C8).
+    """
+    for part in range(parts):
         async with database.reading() as session:
             found = await run(
                 session, "SELECT content FROM export_part WHERE export_id = $1 AND part = $2", export_id, part
             )
         content = found.scalar_one_or_none()
         if content is None:
-            return
+            raise FileGone(export_id)
         yield content
-        part += 1
 
 
 def _record(work: LongWork) -> ExportRecord:

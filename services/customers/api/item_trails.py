@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from services.customers.api.pages import page_answer
+from services.customers.api.pages import list_answer
 from services.customers.api.schemas import AuditList
 from services.customers.domain.classification import ItemKind
 from services.customers.queries.trail import read_item_audit
@@ -63,5 +63,5 @@ async def _trail(
 ) -> Response:
     asked = {"audit": str(item_id)}
     after = wiring.cursors.read(asked, query.cursor)
-    items, last = await read_item_audit(session, actor, kind, item_id, query.limit, after[0] if after else None)
-    return page_answer(wiring, asked, items, [last] if last is not None else None)
+    page = await read_item_audit(session, actor, kind, item_id, query.limit, after, query.total)
+    return list_answer(wiring, asked, page)

@@ -12,9 +12,9 @@ from services.customers.api.classification import (
     RelationshipOrder,
     RelationshipRecord,
     StateQuery,
-    list_answer,
     record_answer,
 )
+from services.customers.api.pages import list_answer
 from services.customers.commands.relationships import (
     create_relationship,
     disable_relationship,

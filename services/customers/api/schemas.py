@@ -205,7 +205,7 @@ class EmployeeChange(RequestModel):
 
 
 class EmployeeRecord(BaseModel):
-    """An employee; the last group for themselves and `directory:manage` only."""
+    """An employee; from `email` to `updated_at` for themselves and `directory:manage` only, `allowed` of one record."""
 
     id: UUID
     code: str
@@ -219,6 +219,7 @@ class EmployeeRecord(BaseModel):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int | None = None
+    allowed: list[str] | None = None
 
 
 class EmployeeList(BaseModel):
@@ -226,6 +227,7 @@ class EmployeeList(BaseModel):
 
     items: list[EmployeeRecord]
     next_cursor: str | None
+    total: int | None = None
 
 
 class EmployeeQuery(PageQuery):
@@ -264,6 +266,7 @@ class AuditList(BaseModel):
 
     items: list[AuditEntry]
     next_cursor: str | None
+    total: int | None = None
 
 
 class AccessAnswer(BaseModel):

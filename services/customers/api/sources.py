@@ -22,9 +22,9 @@ from services.customers.api.classification import (
     SourceFigures,
     SourceList,
     SourceRecord,
-    list_answer,
     record_answer,
 )
+from services.customers.api.pages import list_answer
 from services.customers.commands.classification import create_item, disable_item, restore_item, update_item
 from services.customers.commands.costs import add_cost, remove_cost, update_cost
 from services.customers.domain.costs import SourceCost

@@ -16,9 +16,9 @@ from services.customers.api.classification import (
     TreeItemCreate,
     TreeItemList,
     TreeItemRecord,
-    list_answer,
     record_answer,
 )
+from services.customers.api.pages import list_answer
 from services.customers.commands.classification import create_item, disable_item, restore_item, update_item
 from services.customers.domain.classification import TreeKind
 from services.customers.queries.classification import list_items, read_item

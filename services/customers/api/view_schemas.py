@@ -81,6 +81,7 @@ class ViewList(BaseModel):
 
     items: list[ViewRecord]
     next_cursor: str | None
+    total: int | None = None
 
 
 class ViewQuery(PageQuery):

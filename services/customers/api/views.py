@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Query, Response
 
-from services.customers.api.pages import page_answer
+from services.customers.api.pages import list_answer
 from services.customers.api.view_schemas import ViewChange, ViewCreate, ViewList, ViewQuery, ViewRecord
 from services.customers.commands.views import create_view, delete_view, update_view
 from services.customers.queries.views import list_views, read_view
@@ -30,8 +30,8 @@ async def get_views(
     """Your views and the shared ones, by name."""
     asked = query.model_dump(mode="json", include={"shared"})
     after = wiring.cursors.read(asked, query.cursor)
-    items, last = await list_views(session, actor, query.shared, query.limit, after)
-    return page_answer(wiring, asked, items, last)
+    page = await list_views(session, actor, query.shared, query.limit, after, query.total)
+    return list_answer(wiring, asked, page)
 
 
 @views.get("/views/{view_id}", response_model=ViewRecord)

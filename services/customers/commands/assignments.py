@@ -52,6 +52,7 @@ async def assign_next(session: Session, work: LongWork, actor: Actor) -> bool:
     if customer_ids is None:
         return False
     request = work.request
+    left_by = request.get("left_by")
     outcomes = await hand_over(
         session,
         actor,
@@ -59,7 +60,7 @@ async def assign_next(session: Session, work: LongWork, actor: Actor) -> bool:
         [UUID(employee_id) for employee_id in request["employee_ids"]],
         request["keep_previous_as_viewer"],
         turns_taken=work.done,
-        as_successor=request.get("as_successor", False),
+        left_by=UUID(left_by) if left_by is not None else None,
     )
     first = work.done + work.failed
     items = [item_of(first + place, outcomes[customer_id]) for place, customer_id in enumerate(customer_ids)]

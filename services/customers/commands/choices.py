@@ -30,7 +30,7 @@ class Choices:
     def require(self, values: Mapping[str, Any], customer: Record | None = None) -> None:
         """Raises Invalid for unknown values, DisabledChoice for newly chosen disabled ones.
 
-        A value that the customer already has may stay, also when it was disabled since.
+        A value that the customer already has may stay, also when it was disabled, deleted or hidden since.
         """
         for field, kind in _LISTS.items():
             there = getattr(customer, field) if customer is not None else ()
@@ -43,7 +43,8 @@ class Choices:
                 raise AutomaticRelationship
             _require(self.relationships.get(relationship_id), "relationship", "relationship_id")
         referrer_id = values.get("referrer_customer_id")
-        if referrer_id is not None and referrer_id not in self.referrers:
+        own = customer.referrer_customer_id if customer is not None else None
+        if referrer_id is not None and referrer_id != own and referrer_id not in self.referrers:
             raise Invalid.at("/referrer_customer_id", detail="unknown customer")
 
 

@@ -19,10 +19,20 @@ from shared.contracts.customers import CUSTOMERS, CustomerErased, ErasedState
 from shared.contracts.events import Cause
 from shared.database import Session, run
 from shared.envelope import Origin
-from shared.erasing import forget_mechanisms
+from shared.erasing import Person, forget_answers_naming, forget_mechanisms
 from shared.errors import NotFound
 from shared.identity import ERASE, Actor
-from shared.phones import national
+
+_FORMER = """
+SELECT DISTINCT field, said #>> '{}' AS said
+FROM audit, unnest(ARRAY['name', 'emails', 'phones']) AS field,
+     jsonb_path_query(changes, format('$.%s.*[*]', field)::jsonpath) AS said
+WHERE customer_id = $1 AND jsonb_typeof(said) = 'string'
+"""
+"""What the trail says they were called and reached by, before and now."""
+
+_REPEATING = ("%/views", "%/customers/check")
+"""Paths whose answers repeat what people wrote of somebody, without saying of whom."""
 
 _GONE = (
     "DELETE FROM customer_viewer WHERE customer_id = $1",
@@ -57,15 +67,19 @@ async def erase_customer(
         raise NotFound
     actor.require(ERASE)
     customer.require_version(expected_version)
-    version, phones, cause = customer.version + 1, list(customer.phones), by_hand(session)
-    numbers = [written for phone in phones for written in (phone, national(phone))]
-    await forget_in_views(session, [str(customer_id), customer.code, customer.name, *numbers, *customer.emails])
+    version, cause = customer.version + 1, by_hand(session)
+    former = (await run(session, _FORMER, customer_id)).all()
+    phones = {*customer.phones, *(row.said for row in former if row.field == "phones")}
+    texts = {customer.name, *customer.emails, *(row.said for row in former if row.field != "phones")}
+    person = Person({str(customer_id), customer.code, *texts}, phones)
     session.expunge(customer)
+    await forget_in_views(session, person)
     await forget_exported(session, [customer_id])
     await forget_mechanisms(session, [customer_id])
+    await forget_answers_naming(session, person, _REPEATING)
     for statement in _GONE:
         await run(session, statement, customer_id)
-    await run(session, "DELETE FROM revealed_phone WHERE phone = ANY($1::text[])", phones)
+    await run(session, "DELETE FROM revealed_phone WHERE phone = ANY($1::text[])", list(phones))
     await run(session, _REMEMBER, customer_id, version)
     [event_id] = tell_erased(session, customer_id, version, cause)
     await write_entries(session, [erasure_entry(actor, customer_id, event_id, cause)])

@@ -16,10 +16,11 @@ from services.customers.commands.customers import by_hand
 from services.customers.commands.lists import Chosen, freeze_chosen
 from services.customers.commands.long_work import begin_long_work
 from services.customers.commands.publishing import file_entry, write_entries
-from services.customers.domain.filters import All, Node, OpportunityTest, named_campaigns
+from services.customers.domain.filters import EVERYTHING, All, OpportunityTest, named_campaigns
 from services.customers.domain.limits import ExportLimits
 from services.customers.domain.long_work import LongWork
 from services.customers.queries.exports import export_fields
+from shared.access import visible_sql
 from shared.database import Session, run, run_counting
 from shared.errors import Forbidden
 from shared.identity import DOWNLOAD, Actor
@@ -60,6 +61,16 @@ UPDATE long_work SET
 WHERE id IN (SELECT id FROM concerned)
 RETURNING id
 """
+_INSIDE = """
+SELECT given.id FROM unnest($2::uuid[]) WITH ORDINALITY AS given(id, place)
+WHERE given.id IN (SELECT customer_id FROM opportunity WHERE campaign_id = $1 AND state <> 'removed')
+ORDER BY given.place
+"""
+_UNSEEN = """
+SELECT count(*) FROM customer c
+WHERE c.id IN (SELECT customer_id FROM opportunity WHERE campaign_id = $1 AND state <> 'removed')
+    AND c.state = 'active' AND ({seen}) IS NOT TRUE
+"""
 
 
 class LeaseLost(RuntimeError):
@@ -95,12 +106,13 @@ async def begin_export(
         await _require_relevant(session, actor, named_campaigns(chosen.filter), ("relevant_ids", "manager_ids"))
     if campaign_id is not None:
         await _require_relevant(session, actor, {campaign_id}, ("manager_ids",))
-        within: tuple[Node, ...] = (OpportunityTest(campaign_id),)
-        chosen = Chosen(filter=All((*within, chosen.filter) if chosen.filter is not None else within))
     request = {"columns": fields, "format": file_format, "language": language}
     work = await begin_long_work(session, actor, "export", request)
     work.expires_at = work.created_at + timedelta(days=limits.export_file_days)
-    await freeze_chosen(session, actor, work, chosen, limits.export_max_rows)
+    if campaign_id is None:
+        await freeze_chosen(session, actor, work, chosen, limits.export_max_rows)
+    else:
+        await _freeze_campaign(session, actor, work, campaign_id, chosen, limits.export_max_rows)
     await audit_export(session, actor, "export", work)
     return work
 
@@ -156,6 +168,25 @@ async def forget_exported(session: Session, customer_ids: Iterable[UUID]) -> Non
     """Throw away files in which these customers may be; what is being made is made anew (C8)."""
     concerned = (await run(session, _FORGET, list(customer_ids))).scalars()
     await run(session, "DELETE FROM export_part WHERE export_id = ANY($1::uuid[])", concerned)
+
+
+async def _freeze_campaign(
+    session: Session, actor: Actor, work: LongWork, campaign_id: UUID, chosen: Chosen, limit: int
+) -> None:
+    """Fix a list within a campaign: of ids, those outside it are left out like those unseen.
+
+    Else what a filter finds there, or everybody. Left out are then all of the campaign whom the actor does not
+    see: whether a filter would find one of them is not for the actor to know (A2).
+    """
+    if chosen.customer_ids:
+        inside = (await run(session, _INSIDE, campaign_id, list(chosen.customer_ids))).scalars()
+        await freeze_chosen(session, actor, work, Chosen(customer_ids=list(inside)), limit)
+        work.left_out = len(set(chosen.customer_ids)) - work.total
+        return
+    within = All((OpportunityTest(campaign_id), chosen.filter or EVERYTHING))
+    await freeze_chosen(session, actor, work, Chosen(filter=within), limit)
+    seen, parameters = visible_sql(actor, "c", 2)
+    work.left_out = (await run(session, _UNSEEN.format(seen=seen), campaign_id, *parameters)).scalar_one()
 
 
 async def _require_relevant(session: Session, actor: Actor, campaign_ids: set[UUID], people: Sequence[str]) -> None:

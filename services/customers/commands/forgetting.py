@@ -3,7 +3,8 @@
 It is a function of state: due is who stands in a relationship with `forget_after_days`, and whose clock
 (last contact, creation, restoring, last change of relationship) started that many days ago or more. So a
 sweep may run twice, late, or stop half-way. It takes customers in small batches and passes over rows that
-somebody holds: nobody waits for it longer than for one batch, and it waits for nobody.
+somebody holds: nobody waits for it longer than for one batch, and it waits for no customer. Each batch holds
+the relationship's days as they are then: who changes them waits for the batch, and finds what it did.
 """
 
 import asyncio
@@ -53,6 +54,8 @@ ORDER BY c.clock_started_at, c.id LIMIT {BATCH}
 """
 """Read without a lock, so that the index alone answers for customers: most of those passed were contacted since."""
 
+_DAYS = "SELECT forget_after_days FROM relationship WHERE id = $1 FOR SHARE"
+
 _TOLD = {name: (f"old_{name}", name) for name in ("relationship_id", "remembered_relationship_id")}
 _FORGET = f"""
 WITH due AS MATERIALIZED (
@@ -77,27 +80,29 @@ SELECT count(*) FROM told
 """
 """Moves a batch and tells it: a sweep's fifty thousand rows never pass through this process."""
 
+_NOT_DUE = f"""
+FROM customer c JOIN customer_contact n ON n.customer_id = c.id
+JOIN relationship r ON r.id = c.remembered_relationship_id
+WHERE c.relationship_id = '{DONT_FORGET}' AND c.state = 'active' AND {{which}}
+  AND (r.forget_after_days IS NULL
+       OR greatest(n.last_contact_at, c.clock_started_at) >= start_of($1::date - r.forget_after_days + 1))
+"""
+"""Who is forgotten and should not be any more; `greatest` passes over a missing contact."""
+
 _RETURN = f"""
-WITH back AS MATERIALIZED (
-    SELECT c.id
-    FROM customer c JOIN customer_contact n ON n.customer_id = c.id
-    JOIN relationship r ON r.id = c.remembered_relationship_id
-    WHERE c.relationship_id = '{DONT_FORGET}' AND c.state = 'active' AND {{which}}
-      AND (r.forget_after_days IS NULL
-           OR greatest(n.last_contact_at, c.clock_started_at) >= start_of($1::date - r.forget_after_days + 1))
-    ORDER BY c.id {{lock}}
-)
+WITH back AS MATERIALIZED (SELECT c.id {_NOT_DUE} ORDER BY c.id {{lock}})
 UPDATE customer SET relationship_id = customer.remembered_relationship_id, remembered_relationship_id = NULL,
     updated_at = $2, version = version + 1
 FROM back WHERE customer.id = back.id
 {_MOVED}
 """
-"""`greatest` passes over a missing contact."""
-
-_SWEPT = f"LIMIT {BATCH} FOR NO KEY UPDATE OF n, c SKIP LOCKED"
-_RETURN_NEXT = _RETURN.format(which="c.id > $3", lock=_SWEPT)
-_RETURN_FROM = _RETURN.format(which="c.remembered_relationship_id = $3", lock=_SWEPT.replace(str(BATCH), "$4"))
+_FREE = "FOR NO KEY UPDATE OF n, c SKIP LOCKED"
+_RETURN_NEXT = _RETURN.format(which="c.id > $3", lock=f"LIMIT {BATCH} {_FREE}")
+_RETURN_FROM = _RETURN.format(which="c.remembered_relationship_id = $3", lock=f"LIMIT $4 {_FREE}")
 _RETURN_NAMED = _RETURN.format(which="c.id = ANY($3::uuid[])", lock="FOR NO KEY UPDATE OF c")
+_RETURN_REST = _RETURN.format(which="c.remembered_relationship_id = $3", lock="LIMIT $4 FOR NO KEY UPDATE OF c")
+"""Waits for rows that somebody holds. Contacts stay free: who stores one holds it before the customer."""
+_LEFT = f"SELECT EXISTS (SELECT {_NOT_DUE.format(which='c.remembered_relationship_id = $2')})"
 
 
 class ContactsLag(TimeoutError):
@@ -138,42 +143,59 @@ async def return_contacted(session: Session, contacts: Mapping[UUID, Envelope[An
 async def return_from(session: Session, actor: Actor, relationship_id: UUID) -> None:
     """Bring back customers whom this relationship's days no longer let be forgotten (G5).
 
-    So many at once; the rest is left to the worker, who begins as soon as this is committed.
+    So many at once, of those whom nobody holds: while this transaction holds the relationships it waits for no
+    customer. The rest is left to the worker, who begins as soon as this is committed.
     """
-    if await _return_some(session, relationship_id, RETURN_AT_ONCE) == RETURN_AT_ONCE:
+    returned = await _return_some(session, _RETURN_FROM, relationship_id, RETURN_AT_ONCE)
+    if returned == RETURN_AT_ONCE or await _are_left(session, relationship_id):
         await begin_long_work(session, actor, "return", {"relationship_id": str(relationship_id)})
 
 
 async def return_next(session: Session, work: LongWork, _: Actor) -> bool:
-    """Bring back the next customers of a relationship; False behind the last (G5)."""
-    returned = await _return_some(session, UUID(work.request["relationship_id"]), BATCH)
+    """Bring back the next customers of a relationship, waiting for who is held; False behind the last (G5)."""
+    returned = await _return_some(session, _RETURN_REST, UUID(work.request["relationship_id"]), BATCH)
     work.done += returned
     work.total = work.done
     return returned == BATCH
 
 
-async def _return_some(session: Session, relationship_id: UUID, limit: int) -> int:
+async def _return_some(session: Session, statement: str, relationship_id: UUID, limit: int) -> int:
     today, at = await _today(session), await clock(session)
-    rows = (await run(session, _RETURN_FROM, today, at, relationship_id, limit)).all()
+    rows = (await run(session, statement, today, at, relationship_id, limit)).all()
     await _tell(session, rows, Cause(kind="sweep", id=str(today)))
     return len(rows)
 
 
-async def _forget_all(database: Database, relationship_id: UUID, allowed: int, today: date) -> int:
-    """Whose clock started on `first_day` or later is not due."""
-    count, first_day = 0, date.fromordinal(today.toordinal() - allowed + 1)
-    last = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
-    while True:
+async def _are_left(session: Session, relationship_id: UUID) -> bool:
+    return (await run(session, _LEFT, await _today(session), relationship_id)).scalar_one()
+
+
+async def _forget_all(database: Database, relationship_id: UUID, allowed: int | None, today: date) -> int:
+    """Batch by batch, each by the days in force when it is moved: they may change while a sweep runs (G5)."""
+    count, last = 0, (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    while allowed is not None:
         async with database.transaction() as session:
-            due = (await run(session, _DUE, relationship_id, first_day, *last)).all()
-            ids = [row.id for row in due]
-            at, headers = await clock(session), headers_json(CustomerRelationshipChanged, outbox.origin(session))
-            moved = await run(session, _FORGET, relationship_id, first_day, ids, at, str(today), headers)
-            outbox.written_by_statement(session)
-        count += moved.scalar_one()
+            due = (await run(session, _DUE, relationship_id, _first_day(today, allowed), *last)).all()
+            allowed = (await run(session, _DAYS, relationship_id)).scalar_one()
+            if allowed is not None:
+                count += await _move(session, relationship_id, _first_day(today, allowed), due, today)
         if len(due) < BATCH:
-            return count
+            break
         last = (due[-1].clock_started_at, due[-1].id)
+    return count
+
+
+def _first_day(today: date, allowed: int) -> date:
+    """Whose clock started then or later is not due."""
+    return date.fromordinal(today.toordinal() - allowed + 1)
+
+
+async def _move(session: Session, relationship_id: UUID, first_day: date, due: Sequence[Row], today: date) -> int:
+    at, headers = await clock(session), headers_json(CustomerRelationshipChanged, outbox.origin(session))
+    ids = [row.id for row in due]
+    moved = await run(session, _FORGET, relationship_id, first_day, ids, at, str(today), headers)
+    outbox.written_by_statement(session)
+    return moved.scalar_one()
 
 
 async def _return_all(database: Database, today: date) -> int:

@@ -16,6 +16,7 @@ from services.customers.commands.plain_hand_overs import hand_over_plainly
 from services.customers.commands.publishing import publish
 from services.customers.commands.storing import COLUMNS, replace_viewers
 from services.customers.domain.creation import DraftViewer
+from services.customers.domain.errors import TooManyViewers
 from services.customers.domain.record import Held
 from shared.access import may_change, may_see
 from shared.copies import array_text
@@ -49,7 +50,10 @@ ORDER BY customer_id, employee_id, cause_kind, cause_id
 
 @dataclass(frozen=True)
 class HandOver:
-    """What became of one customer: who is responsible now, or why nothing was done."""
+    """What became of one customer: who is responsible now, or why nothing was done.
+
+    Neither for one whom a successor would have got, and somebody else has got before.
+    """
 
     customer_id: UUID
     employee_id: UUID | None
@@ -70,12 +74,13 @@ async def hand_over(
     employee_ids: Sequence[UUID],
     keep_previous_as_viewer: bool,
     turns_taken: int = 0,
-    as_successor: bool = False,
+    left_by: UUID | None = None,
 ) -> dict[UUID, HandOver]:
     """Give customers to employees by turns: sorted by id, the first to the first (A1).
 
     One that the actor may not change fails by itself and takes no turn. `turns_taken` continues an
-    earlier batch; a successor takes over whatever the actor sees (A6). Raises InactiveEmployee.
+    earlier batch. Of customers `left_by` an employee, successors take those who are still theirs,
+    whether the actor sees them or not (A6). Raises InactiveEmployee.
     """
     await require_active_employees(session, employee_ids)
     wanted = sorted(set(customer_ids))
@@ -84,9 +89,11 @@ async def hand_over(
     managers: dict[UUID, UUID] = {}
     for customer_id in wanted:
         customer = customers.get(customer_id)
-        refusal = _refusal(actor, customer) if not as_successor else None
+        refusal = _refusal(actor, customer, left_by)
         if customer is None or refusal is not None:
             outcomes[customer_id] = HandOver(customer_id, None, None, False, refusal or NotFound())
+        elif left_by is not None and customer.manager_id != left_by:
+            outcomes[customer_id] = HandOver(customer_id, None, None, False)  # whose it is now, not every asker may see
         else:
             managers[customer_id] = employee_ids[turns_taken % len(employee_ids)]
             turns_taken += 1
@@ -108,7 +115,11 @@ async def _make_managers(
     others = await lock_held(session, managers.keys() - plain.keys())
     events: list[Any] = []
     for customer_id, customer in others.items():
-        told = customer.set_manager(managers[customer_id], keep_previous_as_viewer, at, cause)
+        try:
+            told = customer.set_manager(managers[customer_id], keep_previous_as_viewer, at, cause)
+        except TooManyViewers as refusal:
+            outcomes[customer_id] = HandOver(customer_id, None, None, False, refusal)
+            continue
         outcomes[customer_id] = HandOver(customer_id, managers[customer_id], customer.version, bool(told))
         events += told
     await store_hand_overs(session, others.values())
@@ -158,8 +169,12 @@ async def store_hand_overs(session: Session, customers: Iterable[Held]) -> None:
     await replace_viewers(session, touched)
 
 
-def _refusal(actor: Actor, customer: Row | None) -> RapportError | None:
-    if customer is None or customer.state != "active" or not may_see(actor, customer.manager_id, customer.viewer_ids):
+def _refusal(actor: Actor, customer: Row | None, left_by: UUID | None) -> RapportError | None:
+    if customer is None or customer.state != "active":
+        return NotFound()
+    if left_by is not None:
+        return None
+    if not may_see(actor, customer.manager_id, customer.viewer_ids):
         return NotFound()
     if not may_change(actor, customer.manager_id, customer.viewer_ids):
         return Forbidden()

@@ -17,7 +17,7 @@ from services.customers.commands.revealing import keep_reveals_of_rows
 from services.customers.commands.sector_rows import write_sector_rows
 from shared import outbox
 from shared.access import actor_of
-from shared.contracts.events import Cause, StateEvent
+from shared.contracts.events import CHUNK_BYTES, Cause, StateEvent
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportKind, ImportRowsApplied, ImportRowsConfirmed
 from shared.database import Session, clock, run, run_counting, settings_of
 from shared.envelope import Envelope
@@ -52,11 +52,10 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
     chunk = await _begin(session, envelope, event)
     told = await _apply(session, chunk, rows) if rows else []
     known |= chunk.outcomes
-    # Before the answer: a preview made upon it counts them.
+    # Before the answers: a preview made upon them counts these. The answers before the customers: somebody watches.
     await keep_reveals_of_rows(session, chunk.reveals, chunk.cause, event.import_id, envelope.origin())
-    applied = tuple(known[row.row] for row in event.rows)
-    answer = ImportRowsApplied(import_id=event.import_id, chunk=event.chunk, rows=applied)
-    outbox.add(session, answer, envelope.origin())  # before the customers themselves: somebody watches these rows
+    applied = [known[row.row] for row in event.rows]
+    outbox.add(session, _answers(event, applied), envelope.origin())
     if rows:
         await session.flush()
         await write_entries(session, tell(session, told, after=envelope, actor=chunk.actor))
@@ -66,6 +65,28 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
 async def forget_import_rows(session: Session, days: int) -> int:
     """Forget rows written `days` ago, which nobody can take back or send again; answers how many (at most a batch)."""
     return await run_counting(session, _FORGET, days)
+
+
+def _answers(event: ImportRowsConfirmed, applied: Sequence[AppliedRow]) -> list[ImportRowsApplied]:
+    """The outcomes of a chunk, in as many records as they need: a conflict holds what the customer says now (M2)."""
+    parts: list[list[AppliedRow]] = [[]]
+    size = 0
+    for row in applied:
+        row_bytes = len(row.model_dump_json().encode())
+        if parts[-1] and size + row_bytes > CHUNK_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(row)
+        size += row_bytes
+    return [
+        ImportRowsApplied(
+            import_id=event.import_id,
+            chunk=event.chunk,
+            rows=tuple(part),
+            elsewhere=tuple(row.row for other in parts if other is not part for row in other),
+        )
+        for part in parts
+    ]
 
 
 async def _begin(session: Session, envelope: Envelope[ImportRowsConfirmed], event: ImportRowsConfirmed) -> Chunk:

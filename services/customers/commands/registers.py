@@ -9,6 +9,13 @@ from uuid import UUID
 from shared.copies import array_text
 from shared.database import Session, run
 
+_CLAIM = """
+INSERT INTO customer_phone AS stored (phone, customer_id) SELECT * FROM unnest($1::text[], $2::uuid[])
+ON CONFLICT (phone)"""
+
+_CLAIM_FREED = f"{_CLAIM} DO UPDATE SET customer_id = stored.customer_id RETURNING phone, customer_id"
+"""Holds who has one: only for the few that another writer let go of, since owners must not wait for each other."""
+
 _RELEASE = """
 DELETE FROM customer_phone USING unnest($1::uuid[], $2::text[]) AS left_over(customer_id, keep)
 WHERE customer_phone.customer_id = left_over.customer_id AND customer_phone.phone <> ALL(left_over.keep::text[])
@@ -23,15 +30,13 @@ async def claim_phones(session: Session, phones: Mapping[str, UUID]) -> dict[str
     if not phones:
         return {}
     ordered = sorted(phones)  # one order for all writers: no deadlocks
-    await run(
-        session,
-        "INSERT INTO customer_phone (phone, customer_id) SELECT * FROM unnest($1::text[], $2::uuid[])"
-        " ON CONFLICT (phone) DO NOTHING",
-        ordered,
-        [phones[phone] for phone in ordered],
-    )
+    await run(session, f"{_CLAIM} DO NOTHING", ordered, [phones[phone] for phone in ordered])
     found = await run(session, "SELECT phone, customer_id FROM customer_phone WHERE phone = ANY($1::text[])", ordered)
-    return {phone: owner for phone, owner in found if owner != phones[phone]}
+    owners = dict(map(tuple, found))
+    free = [phone for phone in ordered if phone not in owners]
+    if free:  # their owners let go of them in between: claimed in one statement, whatever happens meanwhile
+        owners |= dict(map(tuple, await run(session, _CLAIM_FREED, free, [phones[phone] for phone in free])))
+    return {phone: owner for phone, owner in owners.items() if owner != phones[phone]}
 
 
 async def release_phones(session: Session, customer_id: UUID, keep: Iterable[str]) -> None:

@@ -1,67 +1,57 @@
-"""Current state told again, under the row locks, versions unchanged: it repairs copies (see `republish`)."""
+"""What `customers` tells again, by topic, to repair the copies of others (`shared/republishing.py`)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import select
 
 from services.customers.commands.erasures import tell_erased
 from services.customers.domain.classification import ITEM_EVENTS, ClassificationItem
 from services.customers.domain.customer import Customer
 from services.customers.domain.employee import Employee
 from services.customers.domain.relationships import Relationship
-from shared import outbox
 from shared.contracts.classification import CLASSIFICATION, RelationshipChanged
 from shared.contracts.customers import CUSTOMERS, CustomerUpdated
 from shared.contracts.directory import DIRECTORY, EmployeeChanged
-from shared.contracts.events import Cause, Topic
+from shared.contracts.events import Cause
 from shared.database import Session, run
-from shared.envelope import Origin
+from shared.republishing import REPLAYED, Source, rows_of
 
-BATCH = 500
+_CAUSE = Cause(kind="system", id="republish")
 
-_SOURCES: dict[str, list[type[Any]]] = {
-    CUSTOMERS.name: [Customer],
-    DIRECTORY.name: [Employee],
-    CLASSIFICATION.name: [Relationship, ClassificationItem],
-}
 _EVENTS: dict[type[Any], type[Any]] = {
     Customer: CustomerUpdated,
     Employee: EmployeeChanged,
     Relationship: RelationshipChanged,
 }
 
-
-async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
-    """Tell every aggregate of a topic again; answers how many."""
-    count = await _erasures(session, raise_version) if topic is CUSTOMERS else 0
-    for kind in _SOURCES[topic.name]:
-        last: UUID | None = None
-        while True:
-            statement = select(kind).order_by(kind.id).limit(BATCH).with_for_update()
-            batch = list(
-                (await session.execute(statement if last is None else statement.where(kind.id > last))).scalars()
-            )
-            if not batch:
-                break
-            outbox.add(session, [_again(one, raise_version) for one in batch], Origin(replayed=True))
-            await session.flush()
-            count, last = count + len(batch), batch[-1].id
-            session.expunge_all()
-    return count
+_ERASURES = """
+WITH held AS (
+    SELECT customer_id FROM erasure WHERE customer_id > $1 ORDER BY customer_id LIMIT $2 FOR UPDATE
+),
+raised AS (
+    UPDATE erasure AS stored SET erased_version = erased_version + $3
+    FROM held WHERE stored.customer_id = held.customer_id
+    RETURNING stored.customer_id, erased_version
+)
+SELECT customer_id, erased_version FROM raised ORDER BY customer_id
+"""
 
 
-async def _erasures(session: Session, raise_version: bool) -> int:
+async def _erasures(session: Session, after: UUID, limit: int, raise_by: int) -> list[UUID]:
     """Erased customers again: whoever builds a copy anew must not keep them (C8)."""
-    if raise_version:
-        await run(session, "UPDATE erasure SET erased_version = erased_version + 1")
-    found = await run(session, "SELECT customer_id, erased_version FROM erasure ORDER BY customer_id FOR UPDATE")
+    found = (await run(session, _ERASURES, after, limit, raise_by)).all()
     for customer_id, version in found:
-        tell_erased(session, customer_id, version, Cause(kind="system", id="republish"), Origin(replayed=True))
-    return len(found)
+        tell_erased(session, customer_id, version, _CAUSE, REPLAYED)
+    return [customer_id for customer_id, _ in found]
 
 
-def _again(one: Any, raise_version: bool) -> Any:
+def _again(one: Any) -> Any:
     event = ITEM_EVENTS[one.kind] if isinstance(one, ClassificationItem) else _EVENTS[type(one)]
-    cause = Cause(kind="system", id="republish")
-    return one.tell(event, cause) if raise_version else one.state_event(event, cause)
+    return one.state_event(event, _CAUSE)
+
+
+SOURCES: Mapping[str, Sequence[Source]] = {
+    CUSTOMERS.name: (_erasures, rows_of(Customer, _again)),
+    DIRECTORY.name: (rows_of(Employee, _again),),
+    CLASSIFICATION.name: (rows_of(Relationship, _again), rows_of(ClassificationItem, _again)),
+}

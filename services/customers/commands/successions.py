@@ -1,7 +1,7 @@
 """Letting an employee go: they receive nothing any more, and a successor may take over (A6).
 
 The first thousand customers change hands in the request; the rest is long work, done by the worker
-on behalf of whoever deactivated the employee.
+on behalf of whoever deactivated the employee. Who was given to somebody else before is not taken away again.
 """
 
 from uuid import UUID
@@ -15,6 +15,9 @@ from services.customers.domain.long_work import LongWork
 from shared.database import Session, run
 from shared.errors import Invalid
 from shared.identity import MANAGE_DIRECTORY, Actor
+
+MAX_LEFT = 5_000_000
+"""Customers that one employee may leave to a successor: nobody chose so many, so the limit of lists is not theirs."""
 
 _THEIRS = "SELECT id FROM customer WHERE manager_id = $1 AND state = 'active' ORDER BY id LIMIT $2"
 
@@ -43,11 +46,11 @@ async def deactivate_employee(
     if transfer_to is None:
         return employee, None
     theirs = list((await run(session, _THEIRS, employee_id, CHUNK + 1)).scalars())
-    await hand_over(session, actor, theirs[:CHUNK], [transfer_to], False, as_successor=True)
+    await hand_over(session, actor, theirs[:CHUNK], [transfer_to], False, left_by=employee_id)
     if len(theirs) <= CHUNK:
         return employee, None
-    request = {"employee_ids": [str(transfer_to)], "keep_previous_as_viewer": False, "as_successor": True}
+    request = {"employee_ids": [str(transfer_to)], "keep_previous_as_viewer": False, "left_by": str(employee_id)}
     work = await begin_long_work(session, actor, "assignment", request)
     rest = "SELECT id AS customer_id FROM customer WHERE manager_id = $1 AND state = 'active'"
-    await freeze_list(session, work, rest, [employee_id])
+    await freeze_list(session, work, rest, [employee_id], MAX_LEFT)
     return employee, work

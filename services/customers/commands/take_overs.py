@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from services.customers.commands.employees import active_employees
 from services.customers.commands.telling import MANAGER_CHANGED, MANAGER_TOLD, headers_json, telling, with_manager
 from shared import outbox
 from shared.contracts.campaigns import OpportunityState
@@ -31,8 +32,8 @@ WITH given AS (
         manager_cause_kind = 'campaign', manager_cause_id = given.opportunity_id::text,
         search_text = {with_manager("stored.search_text", "given.owner_id")},
         updated_at = (SELECT clock_timestamp()), version = stored.version + 1
-    FROM given JOIN employee ON employee.id = given.owner_id AND employee.active
-    WHERE stored.id = given.customer_id AND stored.viewer_ids = '{{}}'
+    FROM given
+    WHERE stored.id = given.customer_id AND given.owner_id = ANY($8::uuid[]) AND stored.viewer_ids = '{{}}'
       AND stored.manager_id IS DISTINCT FROM given.owner_id AND (given.replaces OR stored.manager_id IS NULL)
       AND (stored.manager_set_at IS NULL OR stored.manager_set_at < given.assigned_at)
     RETURNING {MANAGER_CHANGED}, 'campaign' AS cause_kind, given.cause_id, given.headers::jsonb, given.place
@@ -48,7 +49,8 @@ Assignment = tuple[Envelope[Any], OpportunityState]
 async def take_over(session: Session, assignments: Sequence[Assignment]) -> list[Assignment]:
     """Make owners managers of customers who are named once each; answers the assignments that were left, in order.
 
-    The customers are held, in the order of ids, until the transaction ends.
+    Active owners are held, then the customers, in the order of ids, until the transaction ends: a deactivation
+    waits, and finds whom it came too late for (A6).
     """
     if not assignments:
         return []
@@ -66,8 +68,9 @@ async def take_over(session: Session, assignments: Sequence[Assignment]) -> list
         for envelope, state in assignments
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
+    active = await active_employees(session, set(columns[2]))
     await run(session, _HOLD, columns[1])
-    taken = set((await run(session, _TAKE_OVER, *columns)).scalars())
+    taken = set((await run(session, _TAKE_OVER, *columns, list(active))).scalars())
     if taken:
         outbox.written_by_statement(session)
     return [assignment for place, assignment in enumerate(assignments, start=1) if place not in taken]

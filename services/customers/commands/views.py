@@ -1,6 +1,5 @@
 """Writes to saved views (P4): their owner's alone. A view holds a question, never sight: readers see with their own."""
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +9,26 @@ from services.customers.domain.filters import parse_filter, without_values
 from services.customers.queries.views import read_view
 from shared.database import Session, run, run_counting
 from shared.envelope import new_id
+from shared.erasing import Person
 from shared.errors import Forbidden, Invalid, VersionConflict
 from shared.folding import fold
 from shared.identity import Actor
 
 MAX_VIEWS = 200
 """That one employee may keep."""
+BATCH = 500
+"""Views that are looked through at a time for an erased person."""
+
+_READ = """
+SELECT id, filter::text AS filter FROM saved_view WHERE id > $1 AND filter IS NOT NULL ORDER BY id LIMIT $2
+"""
+_HOLD = """
+SELECT id, filter::text AS filter FROM saved_view WHERE id = ANY($1::uuid[]) AND filter IS NOT NULL
+ORDER BY id FOR UPDATE
+"""
+_REPLACE = """
+UPDATE saved_view SET filter = $2::jsonb, updated_at = clock_timestamp(), version = version + 1 WHERE id = $1
+"""
 
 
 async def create_view(session: Session, actor: Actor, values: dict[str, Any]) -> dict[str, Any]:
@@ -64,25 +77,23 @@ async def delete_view(session: Session, actor: Actor, view_id: UUID, expected_ve
     await run_counting(session, "DELETE FROM saved_view WHERE id = $1", view_id)
 
 
-async def forget_in_views(session: Session, texts: Iterable[str]) -> None:
-    """Take comparisons with an erased person's values (id, code, phones, e-mails, name) out of all views (C8)."""
-    given = [text for text in texts if text]
-    found = await run(
-        session,
-        "SELECT id, filter::text AS filter FROM saved_view"
-        " WHERE EXISTS (SELECT FROM unnest($1::text[]) one WHERE strpos(lower(filter::text), lower(one)) > 0)"
-        " ORDER BY id FOR UPDATE",
-        given,
-    )
-    for row in found:
-        left = without_values(msgspec.json.decode(row.filter), given)
-        await run(
-            session,
-            "UPDATE saved_view SET filter = $2::jsonb, updated_at = clock_timestamp(), version = version + 1"
-            " WHERE id = $1",
-            row.id,
-            None if left is None else msgspec.json.encode(left).decode(),
-        )
+async def forget_in_views(session: Session, person: Person) -> None:
+    """Take comparisons with an erased person's values out of all views (C8).
+
+    Views that name them are locked one batch behind the other, by id; all others stay free.
+    """
+    last = UUID(int=0)
+    while True:
+        views = (await run(session, _READ, last, BATCH)).all()
+        named = [row.id for row in views if person.named_in(msgspec.json.decode(row.filter))]
+        for row in await run(session, _HOLD, named):
+            wanted = msgspec.json.decode(row.filter)
+            left = without_values(wanted, person.named_in)
+            if left != wanted:
+                await run(session, _REPLACE, row.id, _json(left))
+        if len(views) < BATCH:
+            return
+        last = views[-1].id
 
 
 async def _lock(session: Session, actor: Actor, view_id: UUID, expected_version: int | None) -> dict[str, Any]:
@@ -96,12 +107,15 @@ async def _lock(session: Session, actor: Actor, view_id: UUID, expected_version:
 
 
 def _columns(values: dict[str, Any]) -> tuple[Any, ...]:
-    wanted = values["filter"]
     return (
         values["name"],
         fold(values["name"]),
         values["shared"],
-        None if wanted is None else msgspec.json.encode(wanted).decode(),
+        _json(values["filter"]),
         list(values["sort"]),
         list(values["columns"]),
     )
+
+
+def _json(wanted: Any) -> str | None:
+    return None if wanted is None else msgspec.json.encode(wanted).decode()

@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from services.customers.domain.errors import TooManyViewers
 from services.customers.domain.relationships import CLOSED, NEW
 from services.customers.domain.search_text import search_text
+from services.customers.domain.values import MAX_VIEWERS
 from shared.contracts.customers import Address, CustomerCreated, CustomerState, Origin
 from shared.contracts.events import Cause
 from shared.errors import Invalid
@@ -99,10 +101,15 @@ class Creation(Versioned):
     def hand_over_at_creation(
         self, manager_id: UUID | None, creator_id: UUID | None, viewer_ids: Iterable[UUID], at: datetime, cause: Cause
     ) -> None:
-        """Who is responsible and who may look from the start (A1): a creator who is not responsible looks."""
+        """Who is responsible and who may look from the start (A1): a creator who is not responsible looks.
+
+        Raises TooManyViewers, the creator counted (C3).
+        """
         viewers = list(dict.fromkeys(viewer_ids))
         if creator_id is not None and creator_id != manager_id and creator_id not in viewers:
             viewers.append(creator_id)
+        if len(viewers) > MAX_VIEWERS:
+            raise TooManyViewers
         self.manager_id = manager_id
         self.manager_set_at, self.manager_cause_kind, self.manager_cause_id = at, cause.kind, cause.id
         self.viewers = [self._viewer(employee_id, BY_HAND) for employee_id in viewers]
@@ -127,7 +134,9 @@ class Creation(Versioned):
         named = values["primary_source_id"] if values.get("primary_source_id") else self.primary_source_id
         if values.get("primary_source_id") and named not in sources:
             raise Invalid.at("/primary_source_id", detail="not one of source_ids")
-        return named if named in sources else next(iter(sources), None)
+        if named in sources:
+            return named
+        return next((one for one in [*self.source_ids, *sources] if one in sources), None)
 
     def _viewer(self, employee_id: UUID, kind: str, cause_id: str = "") -> Any:
         """Why an employee looks at this customer."""

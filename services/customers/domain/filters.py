@@ -4,7 +4,7 @@ The same tree serves lists, views, exports, selections and assignment. What is w
 JSON pointer. How a tree is answered, and within whose sight, is `queries/filters.py`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -14,12 +14,10 @@ from services.customers.domain.filter_values import Value, flag, identifiers, on
 from services.customers.domain.purchase_filter import Purchases, purchases
 from services.customers.domain.search_text import toned_words
 from shared.errors import FieldError, Invalid
-from shared.folding import fold
 
 MAX_DEPTH = 5
 MAX_NODES = 50
 MAX_VALUES = 1_000
-MIN_TELLING = 6
 
 Comparison = Literal["one_of", "within", "contains", "starts_with", "empty", "is", "words", "exact_words"]
 
@@ -91,25 +89,18 @@ def the_purchases(node: Node) -> Purchases | None:
     return found[0] if len(found) == 1 else None
 
 
-def without_values(raw: Any, texts: Sequence[str]) -> Any:
-    """A filter as it was asked, without the comparisons that name one of the texts; None when nothing is left (C8)."""
+def without_values(raw: Any, names_somebody: Callable[[Any], object]) -> Any:
+    """A filter as it was asked, without the comparisons whose value names somebody; None when nothing is left (C8)."""
     if not isinstance(raw, dict):
         return raw
     for kind in ("and", "or"):
         if kind in raw:
-            left = [kept for part in raw[kind] if (kept := without_values(part, texts)) is not None]
+            left = [kept for part in raw[kind] if (kept := without_values(part, names_somebody)) is not None]
             return {kind: left} if left or not raw[kind] else None
     if "not" in raw:
-        inner = without_values(raw["not"], texts)
+        inner = without_values(raw["not"], names_somebody)
         return None if inner is None else {"not": inner}
-    value = raw.get("value")
-    said = [fold(str(part)) for part in (value if isinstance(value, list) else [value])]
-    return None if any(_names(part, fold(text)) for part in said for text in texts) else raw
-
-
-def _names(said: str, text: str) -> bool:
-    """Whether a comparison is about somebody's value. A short name stands in the middle of many other words."""
-    return said == text or (len(text) >= MIN_TELLING and text in said)
+    return None if names_somebody(raw.get("value")) else raw
 
 
 def with_exact_tones(node: Node) -> Node | None:

@@ -42,9 +42,14 @@ class Responsibility(Creation):
     def set_manager(
         self, employee_id: UUID | None, keep_previous_as_viewer: bool, at: datetime, cause: Cause
     ) -> list[CustomerEvent]:
-        """Make somebody else, or nobody, responsible. The previous one loses sight unless kept (A4)."""
+        """Make somebody else, or nobody, responsible. The previous one loses sight unless kept (A4).
+
+        Raises TooManyViewers where they should be kept and there is no room (C3).
+        """
         if employee_id == self.manager_id:
             return []
+        if keep_previous_as_viewer and self.manager_id is not None and not self._has_room_for(self.manager_id):
+            raise TooManyViewers
         self.manager_cause_kind, self.manager_cause_id = cause.kind, cause.id
         return self._hand_over(employee_id, keep_previous_as_viewer, self._later_than_last(at), at, cause)
 
@@ -62,6 +67,9 @@ class Responsibility(Creation):
         """Who was named as a viewer by a person (C3 counts these)."""
         return [viewer.employee_id for viewer in self.viewers if viewer.cause_kind == BY_HAND]
 
+    def _has_room_for(self, employee_id: UUID) -> bool:
+        return len({*self.viewers_by_hand(), employee_id}) <= MAX_VIEWERS
+
     def follow_opportunity_owner(
         self, opportunity: OpportunityState, owner_active: bool, at: datetime, cause: Cause
     ) -> Followed:
@@ -71,6 +79,7 @@ class Responsibility(Creation):
         so among those that replace, the latest wins in any order. An active owner who does not become
         manager becomes a viewer, for as long as they own the opportunity. Who was manager and is
         replaced is not one (A4): who looks, and whom `only_if_unassigned` finds, depends on what came first.
+        A campaign that keeps them keeps as many as there is room for (C3): nobody is there to be refused.
         """
         owner_id, assigned_at = opportunity.owner_id, opportunity.owner_assigned_at
         gone = opportunity.state == "removed"
@@ -100,7 +109,7 @@ class Responsibility(Creation):
         previous = self.manager_id
         if previous is not None:
             self.viewers = [v for v in self.viewers if v.employee_id != previous or v.cause_kind == BY_OPPORTUNITY]
-            if keep_previous_as_viewer:
+            if keep_previous_as_viewer and self._has_room_for(previous):
                 self.viewers.append(self._viewer(previous, BY_HAND))
         return self._change(
             CustomerManagerChanged,

@@ -4,7 +4,6 @@ A parent in a tree counts its whole subtree, as a filter by it finds; a customer
 subtree counts once. Customers are first counted by the set of values they have: there are few sets.
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
@@ -12,6 +11,7 @@ import msgspec
 
 from services.customers.domain.classification import ItemKind
 from services.customers.domain.relationships import NEVER_DISABLED
+from services.customers.queries.pages import ListPage
 from services.customers.queries.sight import seen_customers
 from shared.database import Session, run
 from shared.errors import NotFound
@@ -19,16 +19,6 @@ from shared.folding import fold
 from shared.identity import SETTINGS, Actor
 
 State = Literal["active", "disabled"]
-
-
-@dataclass(frozen=True)
-class ListPage:
-    """One page as JSON text, and the sort values of its last row where another page may follow."""
-
-    items: str
-    last: list[Any] | None
-    total: int | None = None
-
 
 _COLUMNS = {"group": "c.group_ids", "sector": "c.sector_ids", "source": "c.source_ids"}
 

@@ -23,20 +23,24 @@ async def get_long_work(session: Session, actor: Actor, kind: WorkKind, work_id:
 
 
 async def list_long_work(
-    session: Session, cursors: Cursors, actor: Actor, kind: WorkKind, limit: int, cursor: str | None
-) -> tuple[Sequence[LongWork], str | None]:
-    """A page of the actor's own work that has not expired, newest first. Raises Invalid `bad_cursor`."""
+    session: Session, cursors: Cursors, actor: Actor, kind: WorkKind, limit: int, cursor: str | None, total: bool
+) -> tuple[Sequence[LongWork], str | None, int | None]:
+    """A page of the actor's own work that has not expired, newest first, and how many there are if asked for.
+
+    Raises Invalid `bad_cursor`.
+    """
     query = ["long-work", kind, actor.id]
     position = cursors.read(query, cursor)
-    statement = (
-        select(LongWork)
-        .where(LongWork.kind == kind, LongWork.actor["id"].astext == actor.id)
-        .where(LongWork.actor["kind"].astext == actor.kind, LongWork.expires_at > func.clock_timestamp())
-        .order_by(LongWork.id.desc())
-        .limit(limit + 1)
+    own = (
+        LongWork.kind == kind,
+        LongWork.actor["id"].astext == actor.id,
+        LongWork.actor["kind"].astext == actor.kind,
+        LongWork.expires_at > func.clock_timestamp(),
     )
+    count = await session.scalar(select(func.count()).select_from(LongWork).where(*own)) if total else None
+    statement = select(LongWork).where(*own).order_by(LongWork.id.desc()).limit(limit + 1)
     if position is not None:
         statement = statement.where(LongWork.id < UUID(position[0]))
     works = (await session.scalars(statement)).all()
     more = cursors.make(query, [str(works[limit - 1].id)]) if len(works) > limit else None
-    return works[:limit], more
+    return works[:limit], more, count

@@ -16,8 +16,20 @@ MAX_SORT_FIELDS = 2
 NEWEST = "created_at"
 """The order that indexes have."""
 
-_POSITION = Column("r.position", "int")
-"""Relationships come in their own order."""
+_BY_OTHERS = {
+    "relationship_id": Column("r.position", "int"),
+    "remembered_relationship_id": Column(
+        "(SELECT m.position FROM relationship m WHERE m.id = c.remembered_relationship_id)", "int"
+    ),
+    "manager_id": Column("(SELECT e.name_folded FROM employee e WHERE e.id = s.manager_id)"),
+    "primary_source_id": Column("(SELECT i.name_folded FROM classification_item i WHERE i.id = c.primary_source_id)"),
+    "phones": Column("c.phones[1]"),
+    "emails": Column("c.emails[1]"),
+}
+"""What is compared in place of the value: relationships have an order of their own, people and sources a name."""
+
+_MAY_HAVE_NONE = ("phones", "emails")
+"""Sorted by the first one, which not everybody has."""
 
 _READ = {
     "timestamptz": datetime.fromisoformat,
@@ -38,9 +50,9 @@ class SortKey:
 
     @property
     def column(self) -> Column:
-        """What is compared: names folded, relationships by their position."""
-        if self.name == "relationship_id":
-            return _POSITION
+        """What is compared, texts folded."""
+        if self.name in _BY_OTHERS:
+            return _BY_OTHERS[self.name]
         column = COLUMNS[self.name]
         folds = FIELD_BY_NAME[self.name].kind == "text" and not column.exact
         return Column(f"folded({column.sql})") if folds else column
@@ -48,7 +60,7 @@ class SortKey:
     @property
     def nullable(self) -> bool:
         """Whether some customers have nothing there."""
-        return self.name not in NEVER_NULL
+        return self.name not in NEVER_NULL or self.name in _MAY_HAVE_NONE
 
     def order(self, sql: str) -> str:
         """The key in an ORDER BY; nulls last in either direction."""

@@ -12,12 +12,15 @@ from services.customers.queries.filters import Asker, has_words
 from services.customers.queries.parameters import Parameters
 from services.customers.queries.starts import (
     SMALL,
+    Ages,
     Start,
+    ages,
     are_too_common,
+    count_prospects,
+    evened,
     narrowing,
     share,
     share_seen,
-    shares_by_age,
     sight_lexemes,
     starts,
     way_of_purchases,
@@ -30,9 +33,13 @@ MAX_WALK_ROWS = 20_000
 """Measured at a million customers, beside other work for two cores: a row walked takes 0.1 µs when the index alone
 answers, 4 µs when its orders or its record are looked up. So no walk is worth ending before 2,000 rows (8 ms), and
 one of 20,000 (80 ms) costs what collecting 20,000 customers does."""
-MAX_BUYERS_WALK_ROWS = 50_000
+MAX_BUYERS_WALK_ROWS = 80_000
 """A walk for buyers of a past period may be longer: who was new then had little time to buy, and all are looked at
-before those who had more. To add up the orders of everybody takes three times as long."""
+before those who had more. To add up the orders of everybody takes as long."""
+LOOKS_PER_PROSPECT = 5
+"""To find somebody by what they ever bought for, out of order, costs as much as looking at so many in order."""
+MERGED_COST = 0.25
+"""Reading a row at the end of a stretch and merging it, beside looking at its customer's orders."""
 SAFETY = 4
 """A walk goes on this many times further than its page is expected to need."""
 FAIRNESS, SPARE_ROWS = 1.5, 8
@@ -62,41 +69,69 @@ def plans(search: Search, known: Statistics) -> list[Callable[[], Plan]]:
     found = _starts(search, known)
     rest = share(search.node, known, found) * (1.0 if search.of_own else share_seen(search.actor, known))
     narrowest = found[0].rows if found else known.customers
-    old_enough, too_new = shares_by_age(search.parts, known)
-    rest = min(1.0, rest / max(old_enough, 1e-9))
-    passed = too_new if search.sort.keys[0].descending and search.after is None else 0.0
-    candidates: list[tuple[float, Start | None]] = [(search.limit / max(rest, 1e-9) + passed * known.customers, None)]
+    of_age = ages(search.parts, known)
+    if of_age.past and search.sort.keys[0].descending:
+        return _of_the_past(search, known, found, rest, of_age)
+    candidates: list[tuple[float, Start | None]] = [(search.limit / max(rest, 1e-9), None)]
     candidates += [
-        (_cost(start, search.limit, rest * known.customers / max(start.rows, 1.0)) + passed * start.rows, start)
+        (_cost(start, search.limit, rest * known.customers / max(start.rows, 1.0)), start)
         for start in found
         if start.stretches
     ]
     cost, best = min(candidates, key=lambda candidate: candidate[0])
-    past = old_enough < 1.0
-    too_long = cost > MAX_WALK_ROWS or (past and SAFETY * cost > MAX_BUYERS_WALK_ROWS)
-    wide = too_long and narrowest > NARROW_SHARE * known.customers
-    if wide and way_of_purchases(search.parts, known) == "orders":
-        return [lambda: newest(search, EVERYBODY, "orders")]
-    if cost >= narrowest or too_long:
-        return [lambda: _collected(search, known, found)]
+    if cost >= narrowest or cost > MAX_WALK_ROWS:
+        return [lambda: _all_of(search, known, found)]
     rows = min(_rounded(max(WALK_ROWS, SAFETY * cost)), MAX_WALK_ROWS)
     if best is None:
-        walked = MAX_BUYERS_WALK_ROWS if past else rows
-        return [lambda: newest(search, walked), lambda: _collected(search, known, found)]
+        return [lambda: newest(search, rows), lambda: _collected(search, known, found)]
     if answers_all(search, best):
-        each = min(search.limit, _each(best, search.limit))
-        return [lambda: merged(search, best, each, rows), lambda: merged(search, best, search.limit, rows)]
+        depths = _depths(best, search.limit, search.limit)
+        whole = [search.limit] * len(depths)
+        return [lambda: merged(search, best, depths, rows), lambda: merged(search, best, whole, rows)]
     matching = rest * known.customers / max(best.rows, 1.0)
     longest = max(MAX_WALK_ROWS // max(sum(len(one.sizes) for one in best.stretches), 1), 1)
-    each = min(longest, _each(best, search.limit / max(matching, 1e-9)))
-    return [lambda: merged(search, best, each, rows), lambda: _collected(search, known, found)]
+    depths = _depths(best, search.limit / max(matching, 1e-9), longest)
+    return [lambda: merged(search, best, depths, rows), lambda: _collected(search, known, found)]
 
 
-def _each(start: Start, wanted: float) -> int:
-    """How many of so many customers the largest stretch will hold at most, but for bad luck: the others hold fewer."""
-    sizes = [size for stretch in start.stretches for size in stretch.sizes]
-    likely = wanted * max(sizes, default=1.0) / max(sum(sizes), 1.0)
-    return _rounded(FAIRNESS * likely + SPARE_ROWS)
+def _of_the_past(
+    search: Search, known: Statistics, found: Sequence[Start], share_found: float, of_age: Ages
+) -> list[Callable[[], Plan]]:
+    """The ways to who bought in a past period: of the newest few have, so that walks are longer.
+
+    A later page begins where more have; it is looked for as far as the first.
+    """
+    everybody = of_age.looked_at(search.limit, known.customers, share_found)
+    candidates: list[tuple[float, Start | None, Sequence[int]]] = [(everybody, None, ())]
+    for start in map(evened, found):
+        if start.stretches and start.rows >= 1.0:
+            looked_at = of_age.looked_at(search.limit, start.rows, min(1.0, share_found * known.customers / start.rows))
+            depths = _depths(start, FAIRNESS * looked_at, MAX_BUYERS_WALK_ROWS)
+            read = sum(depth * len(one.sizes) for depth, one in zip(depths, start.stretches, strict=True))
+            if read <= MAX_BUYERS_WALK_ROWS:
+                candidates.append((looked_at + MERGED_COST * read, start, depths))
+    cost, best, depths = min(candidates, key=lambda candidate: candidate[0])
+    most = min(MAX_BUYERS_WALK_ROWS, LOOKS_PER_PROSPECT * count_prospects(search.parts, known))
+    if cost > most or (found and cost >= found[0].rows):
+        return [lambda: _all_of(search, known, found)]
+    if best is None:
+        return [lambda: newest(search, MAX_BUYERS_WALK_ROWS), lambda: _collected(search, known, found)]
+    return [lambda: merged(search, best, depths, MAX_BUYERS_WALK_ROWS), lambda: _collected(search, known, found)]
+
+
+def _all_of(search: Search, known: Statistics, found: Sequence[Start]) -> Plan:
+    """Everybody who matches, or everybody in order with the orders of the period in a hash, where that is sooner."""
+    narrowest = found[0].rows if found else known.customers
+    if narrowest > NARROW_SHARE * known.customers and way_of_purchases(search.parts, known, narrowest) == "orders":
+        return newest(search, EVERYBODY, "orders")
+    return _collected(search, known, found)
+
+
+def _depths(start: Start, wanted: float, most: int) -> list[int]:
+    """How many of so many customers each id of a stretch will hold, but for bad luck; never more than `most`."""
+    rows = max(sum(size for stretch in start.stretches for size in stretch.sizes), 1.0)
+    likely = (wanted * max(stretch.sizes, default=1.0) / rows for stretch in start.stretches)
+    return [min(most, _rounded(FAIRNESS * each + SPARE_ROWS)) for each in likely]
 
 
 def _rounded(rows: float) -> int:
@@ -147,7 +182,8 @@ def _source(search: Search, known: Statistics, found: Sequence[Start], parameter
     """Where all matches are collected from, and the condition on them."""
     narrowest = found[0] if found else None
     one_by_one = narrowest is not None and are_too_common(search.parts, narrowest, known)
-    asker = Asker(search.actor, parameters, way_of_purchases(search.parts, known), search.deleted, one_by_one)
+    way = way_of_purchases(search.parts, known, narrowest.rows if narrowest is not None else known.customers)
+    asker = Asker(search.actor, parameters, way, search.deleted, one_by_one)
     if search.deleted:
         return f"{_DELETED} s", where(search, asker, [search.node])
     if narrowest is not None and narrowest.lexemes is not None:

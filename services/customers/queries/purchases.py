@@ -52,11 +52,10 @@ def newest_buyer(node: Purchases, parameters: Parameters) -> str | None:
     if not node.purchased or node.ordered_to is None:
         return None
     end = parameters.add(node.ordered_to, "date")
-    months = f"month <= (start_of({end} + 1) AT TIME ZONE 'UTC')::date"
+    days = f"day <= (start_of({end} + 1) AT TIME ZONE 'UTC')::date"
     if node.ordered_from is not None:
-        first = f"start_of({parameters.add(node.ordered_from, 'date')}) AT TIME ZONE 'UTC'"
-        months += f" AND month >= date_trunc('month', {first})::date"
-    return f"(SELECT (max(newest_buyer_on) + 1)::timestamp AT TIME ZONE 'UTC' FROM order_month WHERE {months})"
+        days += f" AND day >= (start_of({parameters.add(node.ordered_from, 'date')}) AT TIME ZONE 'UTC')::date"
+    return f"(SELECT (max(newest_buyer_on) + 1)::timestamp AT TIME ZONE 'UTC' FROM order_day WHERE {days})"
 
 
 def period(node: Purchases, parameters: Parameters) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.customers.queries.classification import ListPage
+from services.customers.queries.pages import ListPage
 from shared.database import Session, run
 from shared.errors import Forbidden, NotFound
 from shared.identity import SETTINGS, VIEW_ALL, Actor
@@ -39,6 +39,7 @@ revenue AS (
     SELECT born.id AS customer_id, sum(d.value)::bigint AS revenue
     FROM born JOIN document d ON d.customer_id = born.id
     WHERE d.purchased AND d.order_type = 'sales' AND d.currency = $3
+      AND d.ordered_at < start_of(day_of(now()) + 1)
     GROUP BY born.id
 ),
 cohort AS (

@@ -6,7 +6,7 @@ see a customer is a word, too, so the size of somebody's reach is part of the gu
 
 import re
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -45,7 +45,7 @@ FROM pg_stats WHERE (tablename, attname) IN (
     ('customer_search', 'created_at'), ('document', 'ordered_at'), ('customer_contact', 'purchased_value')
 )
 """
-_MONTHS = "SELECT month, newest_buyer_on FROM order_month"
+_DAYS = "SELECT day, newest_buyer_on FROM order_day ORDER BY day"
 _TREE = "SELECT id, parent_id FROM classification_item WHERE parent_id IS NOT NULL"
 
 
@@ -94,8 +94,9 @@ class Statistics:
     created_at: Spread = field(default_factory=Spread)
     ordered_at: Spread = field(default_factory=Spread)
     purchased_value: Spread = field(default_factory=Spread)
-    newest_buyers: tuple[tuple[date, date], ...] = ()
-    """By month, the day on which its newest buyer was created."""
+    order_days: tuple[date, ...] = ()
+    newest_buyers: tuple[date, ...] = ()
+    """By day of orders, the day on which its newest buyer was created."""
     read_at: float = float("-inf")
 
     def share_of_words(self, query: str) -> float:
@@ -124,8 +125,8 @@ class Statistics:
 
     def newest_buyer(self, first: date | None, last: date) -> datetime:
         """A moment behind the creation of whoever ordered between two days, about."""
-        since = date.min if first is None else first.replace(day=1)
-        newest = max((day for month, day in self.newest_buyers if since <= month <= last), default=date.min)
+        start = bisect_left(self.order_days, first or date.min)
+        newest = max(self.newest_buyers[start : bisect_right(self.order_days, last)], default=date.min)
         return datetime(newest.year, newest.month, newest.day, tzinfo=UTC) + timedelta(days=1)
 
     def _share(self, prefix: str) -> float:
@@ -182,7 +183,8 @@ async def _read(session: Session, known: Statistics) -> None:
     known.created_at = _spread(spreads.get("created_at"), datetime.fromisoformat)
     known.ordered_at = _spread(spreads.get("ordered_at"), datetime.fromisoformat)
     known.purchased_value = _spread(spreads.get("purchased_value"), int)
-    known.newest_buyers = tuple(tuple(row) for row in await run(session, _MONTHS))
+    days = (await run(session, _DAYS)).all()
+    known.order_days, known.newest_buyers = tuple(row[0] for row in days), tuple(row[1] for row in days)
     known.children = {}
     for row in await run(session, _TREE):
         known.children.setdefault(row.parent_id, []).append(row.id)

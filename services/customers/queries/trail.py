@@ -4,6 +4,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.customers.domain.classification import ItemKind
+from services.customers.queries.pages import ListPage
 from shared.access import MAX_SUPERIOR_DEPTH, may_see
 from shared.database import Session, run
 from shared.errors import NotFound
@@ -26,12 +27,12 @@ SELECT id, name, depth FROM above WHERE active
 
 
 async def read_audit(
-    session: Session, subject: str, subject_id: UUID, limit: int, before: int | None
-) -> tuple[str, int | None]:
-    """Entries of a customer, an employee or a value (`subject` names the column), newest first, as JSON text.
-
-    Answers the id to continue before, too, where another page may follow.
-    """
+    session: Session, subject: str, subject_id: UUID, limit: int, after: list[Any] | None, total: bool
+) -> ListPage:
+    """Entries of a customer, an employee or a value (`subject` names the column), newest first."""
+    count = None
+    if total:
+        count = (await run(session, f"SELECT count(*) FROM audit WHERE {subject} = $1", subject_id)).scalar_one()
     found = await run(
         session,
         f"SELECT coalesce(json_agg({_ENTRY} ORDER BY id DESC) FILTER (WHERE place <= $3), '[]')::text, max(place),"
@@ -39,11 +40,11 @@ async def read_audit(
         " FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS place FROM audit"
         f"       WHERE {subject} = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3 + 1) entries",
         subject_id,
-        before,
+        after[0] if after else None,
         limit,
     )
     items, places, last = found.one()
-    return items, last if places is not None and places > limit else None
+    return ListPage(items, [last] if places is not None and places > limit else None, count)
 
 
 async def read_item_audit(
@@ -52,8 +53,9 @@ async def read_item_audit(
     kind: ItemKind | Literal["relationship"],
     item_id: UUID,
     limit: int,
-    before: int | None,
-) -> tuple[str, int | None]:
+    after: list[Any] | None,
+    total: bool,
+) -> ListPage:
     """As `read_audit`, of a group, sector, source or relationship. Raises NotFound, Forbidden (R1)."""
     found = await run(
         session,
@@ -65,7 +67,7 @@ async def read_item_audit(
     if not found.all():
         raise NotFound
     actor.require(SETTINGS)
-    return await read_audit(session, "item_id", item_id, limit, before)
+    return await read_audit(session, "item_id", item_id, limit, after, total)
 
 
 async def explain_access(session: Session, actor: Actor, customer_id: UUID, employee_id: UUID) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.customers.queries.pages import ListPage, page_by_name
 from shared.database import Session, run
 from shared.errors import NotFound
 from shared.identity import Actor
@@ -31,23 +32,9 @@ async def read_view(session: Session, actor: Actor, view_id: UUID) -> dict[str, 
 
 
 async def list_views(
-    session: Session, actor: Actor, shared: bool | None, limit: int, after: list[Any] | None
-) -> tuple[str, list[Any] | None]:
-    """A page of views by name as JSON text, and where the next one continues."""
-    name, last_id = after or [None, None]
-    found = await run(
-        session,
-        f"SELECT coalesce(json_agg({_RECORD} ORDER BY place) FILTER (WHERE place <= $5), '[]')::text,"
-        " max(place), max(name_folded) FILTER (WHERE place = $5), max(id::text) FILTER (WHERE place = $5)"
-        " FROM (SELECT *, row_number() OVER (ORDER BY name_folded, id) AS place FROM saved_view"
-        "       WHERE (owner_id = $1 OR shared) AND ($2::bool IS NULL OR shared = $2)"
-        "         AND ($3::text IS NULL OR (name_folded, id) > ($3, $4::uuid))"
-        "       ORDER BY name_folded, id LIMIT $5 + 1) found",
-        actor.employee_id,
-        shared,
-        name,
-        UUID(last_id) if last_id else None,
-        limit,
-    )
-    items, places, key, key_id = found.one()
-    return items, [key, key_id] if places is not None and places > limit else None
+    session: Session, actor: Actor, shared: bool | None, limit: int, after: list[Any] | None, total: bool
+) -> ListPage:
+    """A page of views by name."""
+    condition = "(owner_id = $1 OR shared) AND ($2::bool IS NULL OR shared = $2)"
+    asked = [actor.employee_id, shared]
+    return await page_by_name(session, "saved_view", _RECORD, condition, asked, limit, after, total)

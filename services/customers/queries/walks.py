@@ -4,6 +4,7 @@ What a list asks for (`Search`) and one statement that answers it (`Plan`) are h
 that it does not fill may have been cut off, and is then looked for in another way.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ from services.customers.queries.parameters import Parameters
 from services.customers.queries.purchases import Way, newest_buyer
 from services.customers.queries.starts import Start, Stretch
 from shared.identity import Actor
+
+_OF_THE_ROW = re.compile(r"\b[scnr]\.")
+"""What asks for more of a customer than the id."""
 
 EVERYBODY = 1_000_000_000
 """A walk as long as this leaves nobody out."""
@@ -78,8 +82,8 @@ def _newest_left(search: Search, rows: int) -> Plan:
     return Plan(f"SELECT EXISTS ({_newest_rows('customer_search s', 's', bounds, search, 1, rows)})", parameters)
 
 
-def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
-    """The newest ends of a start's stretches, `each` of them so long, merged and looked at in the order of the list.
+def merged(search: Search, start: Start, depths: Sequence[int], rows: int) -> Plan:
+    """The newest ends of a start's stretches, each so deep, merged and looked at in the order of the list.
 
     Of several stretches one that may go on hides what lies behind its end: nothing is told from there on. A single id
     needs no merging, and at most `rows` of it are looked at.
@@ -89,7 +93,7 @@ def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
     parameters = Parameters(hidden=True)
     asker = Asker(search.actor, parameters, purchases="each", one_by_one=True)
     rest = where(search, asker, _rest(search, start), seen=start.part is None)
-    complete = rest == "true" and each >= search.limit
+    complete = rest == "true" and min(depths) >= search.limit
     told = ""
     if not complete:
         behind = "<" if search.sort.keys[0].descending else ">"
@@ -100,26 +104,26 @@ def merged(search: Search, start: Start, each: int, rows: int) -> Plan:
     order = search.sort.order("k", ["k.created_at"])
     merged_ends = f"SELECT DISTINCT k.created_at, k.customer_id FROM ends k{told} ORDER BY {order}"
     sql = _matches(search, "k", f"({merged_ends}) k", rest, search.limit)
-    ends = _ends(search, asker, start, each, cut=not complete)
-    return Plan(f"{ends} {sql}", parameters, complete, lambda: _merge_left(search, start, each))
+    ends = _ends(search, asker, start, depths, cut=not complete)
+    return Plan(f"{ends} {sql}", parameters, complete, lambda: _merge_left(search, start, depths))
 
 
-def _merge_left(search: Search, start: Start, each: int) -> Plan:
+def _merge_left(search: Search, start: Start, depths: Sequence[int]) -> Plan:
     """Whether a stretch may go on behind its end."""
     parameters = Parameters(hidden=True)
-    ends = _ends(search, Asker(search.actor, parameters), start, each, cut=True)
+    ends = _ends(search, Asker(search.actor, parameters), start, depths, cut=True)
     return Plan(f"{ends} SELECT EXISTS (SELECT FROM cut)", parameters)
 
 
-def _ends(search: Search, asker: Asker, start: Start, each: int, cut: bool) -> str:
+def _ends(search: Search, asker: Asker, start: Start, depths: Sequence[int], cut: bool) -> str:
     """The ends of all stretches and, where asked for, the newest place where one of them was left."""
     parts, ends, left = list[str](), list[str](), list[str]()
-    for place, stretch in enumerate(start.stretches):
+    for place, (stretch, depth) in enumerate(zip(start.stretches, depths, strict=True)):
         # Of a subtree the ids are looked up once.
         parts.append(f"ids{place} AS MATERIALIZED (SELECT unnest({stretch.ids_sql(asker.parameters)}) AS id)")
-        ends.append(_of_each(search, asker, stretch, place, each))
+        ends.append(_of_each(search, asker, stretch, place, depth))
         if cut:
-            left.append(_of_each(search, asker, stretch, place, 1, each))
+            left.append(_of_each(search, asker, stretch, place, 1, depth))
     parts.append(f"ends AS MATERIALIZED ({' UNION ALL '.join(ends)})")
     if left:
         order = search.sort.order("left_at", ["left_at.created_at"])
@@ -163,7 +167,11 @@ def _of_each(search: Search, asker: Asker, stretch: Stretch, place: int, rows: i
 def _matches(search: Search, alias: str, source: str, rest: str, limit: int) -> str:
     """The first of walked rows that meet the rest, with what a list is ordered by."""
     if alias == "k" and rest != "true":
-        source += " JOIN customer_search s ON s.customer_id = k.customer_id"
+        alone = rest.replace("s.customer_id", "k.customer_id")
+        if _OF_THE_ROW.search(alone):
+            source += " JOIN customer_search s ON s.customer_id = k.customer_id"
+        else:  # who has bought is told by the id
+            rest = alone
     order = search.sort.order(alias, [f"{alias}.created_at"])
     return (
         f"SELECT {alias}.customer_id, {alias}.created_at AS key0 FROM {source} {joins(rest)}"

@@ -3,8 +3,12 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
+from services.customers.domain import creation, responsibility
 from shared.identity import VIEW_ALL
 from tests.service.customers.conftest import Team
+from tests.service.customers.test_opportunity_owners import assigned, manager_of
 
 
 async def reasons(team: Team, asker: Any, customer_id: object, name: str) -> Any:
@@ -60,3 +64,44 @@ async def test_a_lost_right_ends_with_the_commit(team: Team) -> None:
     await team.binh.put(f"{path}/manager", json={"employee_id": str(team.ids["chi"])})
     assert (await team.binh.get(path)).status_code == 404
     assert (await team.an.get(path)).status_code == 200, "chi is an's"
+
+
+@pytest.fixture
+def room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a customer could have one viewer."""
+    for module in (creation, responsibility):
+        monkeypatch.setattr(module, "MAX_VIEWERS", 1)
+
+
+@pytest.mark.usefixtures("room_for_one")
+async def test_a_creator_who_looks_is_one_of_the_viewers_there_may_be(team: Team) -> None:
+    """C3, A1: as many as there may be are named, and the creator, who is not responsible, would be one more."""
+    chi, dung = (str(team.ids[name]) for name in ("chi", "dung"))
+    body = {"name": "Khách", "viewer_ids": [chi]}
+    refused = await team.binh.post("/api/v1/customers", json={**body, "manager_id": dung})
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many_items")
+    assert (await team.binh.post("/api/v1/customers", json=body)).status_code == 201
+    assert (await team.chi.post("/api/v1/customers", json={**body, "manager_id": dung})).status_code == 201
+
+
+@pytest.mark.usefixtures("room_for_one")
+async def test_a_previous_manager_is_not_kept_where_there_is_no_room(team: Team) -> None:
+    """C3, A4, K3: who asks is refused, in bulk for that customer alone; a campaign makes its manager all the same."""
+    chi, dung = (str(team.ids[name]) for name in ("chi", "dung"))
+    full = await team.create(team.binh, viewer_ids=[chi])
+    again = await team.create(team.binh, viewer_ids=[str(team.ids["binh"])])
+    free = await team.create(team.binh)
+    keep = {"keep_previous_as_viewer": True}
+    path = f"/api/v1/customers/{full['id']}"
+    refused = await team.binh.put(f"{path}/manager", json={"employee_id": dung, **keep})
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many_items")
+    ids = [full["id"], again["id"], free["id"]]
+    answer = await team.an.post("/api/v1/customers/assign", json={"customer_ids": ids, "employee_ids": [dung], **keep})
+    assert [(item["status"], (item["error"] or {}).get("code")) for item in answer.json()["items"]] == [
+        ("failed", "too_many_items"), ("updated", None), ("updated", None),
+    ]  # fmt: skip
+    assert await manager_of(team, full["id"]) == (team.ids["binh"], [team.ids["chi"]])
+    await team.harness.deliver(assigned(full["id"], team.ids["dung"], **keep))
+    assert await manager_of(team, full["id"]) == (team.ids["dung"], [team.ids["chi"]])
+    assert await manager_of(team, again["id"]) == (team.ids["dung"], [team.ids["binh"]])
+    assert (await team.dung.put(f"{path}/manager", json={"employee_id": chi})).status_code == 200

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from services.customers.worker import work_next
 from shared.contracts.customers import CustomerManagerChanged
 from shared.contracts.directory import EmployeeChanged
-from shared.identity import EDIT_ALL, MANAGE_DIRECTORY, VIEW_ALL
+from shared.identity import DELETE, EDIT_ALL, MANAGE_DIRECTORY, VIEW_ALL
 from tests.service.customers.conftest import Team
 
 ASSIGN = "/api/v1/customers/assign"
@@ -184,6 +184,42 @@ async def test_a_successor_takes_over_also_what_one_request_cannot_hold(team: Te
     assert (await team.an.get(answer.headers["location"])).status_code == 404
     [told] = [event for event in await team.harness.told(EmployeeChanged) if not event.state.active]
     assert told.state.successor_id == team.ids["chi"]
+
+
+async def test_a_successor_takes_nobody_who_went_to_somebody_else_meanwhile(team: Team, monkeypatch: Any) -> None:
+    """A6, A4: before their turn one is transferred by hand, one deleted: neither is the leaver's to hand over."""
+    for module in ("successions", "long_work"):
+        monkeypatch.setattr(f"services.customers.commands.{module}.CHUNK", 2)
+    ids = await some(team, "binh", 5)
+    answer = await team.admin.post(
+        f"/api/v1/employees/{team.ids['binh']}/deactivate", json={"transfer_to": str(team.ids["chi"])}
+    )
+    assert (await team.as_("an", DELETE).delete(f"/api/v1/customers/{ids[3]}")).status_code == 204
+    moved = await team.an.put(f"/api/v1/customers/{ids[4]}/manager", json={"employee_id": str(team.ids["dung"])})
+    assert moved.status_code == 200
+    await finish(team)
+    binh, chi, dung = team.ids["binh"], team.ids["chi"], team.ids["dung"]
+    assert await managers(team, ids) == [chi, chi, chi, binh, dung]
+    done = (await team.admin.get(answer.headers["location"])).json()
+    assert (done["state"], done["done"], done["failed"]) == ("finished", 2, 1)
+    items = (await team.admin.get(f"{answer.headers['location']}/items")).json()["items"]
+    assert [(item["id"], item["status"], item["employee_id"]) for item in items] == [
+        (ids[2], "updated", str(chi)), (ids[3], "failed", None), (ids[4], "unchanged", None),
+    ]  # fmt: skip
+    assert items[1]["error"] == {"code": "not_found"}
+
+
+async def test_a_successor_takes_over_more_than_a_list_may_hold(team: Team, monkeypatch: Any) -> None:
+    """A6: what limits the lists that people ask for does not keep an employee from being let go."""
+    monkeypatch.setattr("services.customers.commands.successions.CHUNK", 1)
+    monkeypatch.setattr("services.customers.commands.long_work.freeze_list.__defaults__", (1, "customer_id"))
+    ids = await some(team, "binh", 3)
+    answer = await team.admin.post(
+        f"/api/v1/employees/{team.ids['binh']}/deactivate", json={"transfer_to": str(team.ids["chi"])}
+    )
+    assert answer.status_code == 200, answer.text
+    await finish(team)
+    assert set(await managers(team, ids)) == {team.ids["chi"]}
 
 
 async def test_without_a_successor_customers_stay(team: Team) -> None:

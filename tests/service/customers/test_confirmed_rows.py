@@ -113,6 +113,23 @@ async def test_a_stale_preview_is_a_conflict_and_nothing_of_the_row_is_written(t
     assert (await team.binh.get(f"/api/v1/customers/{customer['id']}")).json()["description"] == "giữ"
 
 
+async def test_outcomes_that_one_record_cannot_hold_come_in_several(team: Team) -> None:
+    """M2, M9: 500 conflicts with long texts, each told once with what the customer says; asked again, the same."""
+    customer = await team.create(team.binh, description="đ" * 1_000)
+    rows = [change(2 + n, customer, {"description": "tệp"}, {"description": "cũ"}) for n in range(500)]
+    event = confirmed(team, *rows)
+    await team.harness.deliver(event)
+    answers = await team.harness.told(ImportRowsApplied)
+    assert len(answers) > 1
+    assert [row.row for answer in answers for row in answer.rows] == [row.row for row in rows]
+    assert {row.current["description"] for answer in answers for row in answer.rows} == {"đ" * 1_000}
+    for answer in answers:
+        assert sorted((*answer.elsewhere, *(row.row for row in answer.rows))) == [row.row for row in rows]
+    await team.harness.forget_told()
+    await team.harness.deliver(event)
+    assert await team.harness.told(ImportRowsApplied) == answers
+
+
 async def test_a_value_that_is_there_already_is_no_conflict(team: Team) -> None:
     """M2: somebody else wrote the same value meanwhile: unchanged, no conflict."""
     customer = await team.create(team.binh, occupation="cũ")

@@ -18,7 +18,9 @@ async def test_superior_and_addresses_are_for_themselves_and_the_directory(team:
     own = (await team.binh.get(f"{EMPLOYEES}/{team.ids['binh']}")).json()
     managed = (await team.as_("dung", MANAGE_DIRECTORY).get(f"{EMPLOYEES}/{team.ids['binh']}")).json()
     shown = {name for name, value in plain.items() if value is not None}
-    assert shown <= {"id", "code", "name", "department", "active", "version"}
+    assert shown <= {"id", "code", "name", "department", "active", "version", "allowed"}
+    allowed = [plain["allowed"], own["allowed"], managed["allowed"]]
+    assert allowed == [[], ["audit"], ["change", "deactivate", "audit"]]
     assert own["email"] == managed["email"] == "binh@example.com"
     assert own["superior_id"] == managed["superior_id"] == str(team.ids["an"])
     listed = (await team.dung.get(EMPLOYEES)).json()["items"]
@@ -116,7 +118,8 @@ async def test_the_trail_of_an_entry_names_who_did_what(team: Team) -> None:
     assert entries[2]["cause"]["kind"] == "user"
     assert (await team.binh.get(f"{binh}/audit")).status_code == 200
     assert (await team.dung.get(f"{binh}/audit")).status_code == 403
-    page = (await team.admin.get(f"{binh}/audit", params={"limit": 1})).json()
+    page = (await team.admin.get(f"{binh}/audit", params={"limit": 1, "total": True})).json()
+    assert page["total"] == len(entries)
     rest = (await team.admin.get(f"{binh}/audit", params={"cursor": page["next_cursor"]})).json()
     assert page["items"] + rest["items"] == entries
 
@@ -130,3 +133,6 @@ async def test_people_are_found_by_name_without_tones_and_by_code(team: Team) ->
     await team.admin.post(f"{EMPLOYEES}/{team.ids['dung']}/deactivate")
     inactive = (await team.binh.get(EMPLOYEES, params={"active": "false"})).json()["items"]
     assert [item["id"] for item in inactive] == [str(team.ids["dung"])]
+    counted = (await team.binh.get(EMPLOYEES, params={"active": "true", "limit": 1, "total": True})).json()
+    everybody = (await team.binh.get(EMPLOYEES, params={"active": "true"})).json()
+    assert (counted["total"], everybody.get("total")) == (len(everybody["items"]), None)

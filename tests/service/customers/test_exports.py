@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import httpx
@@ -13,11 +14,11 @@ from services.customers.commands.exports import claim_export, store_part
 from services.customers.domain.relationships import FIRST_RELATIONSHIPS
 from services.customers.settings import CustomersSettings
 from services.customers.worker import export_next
-from shared.contracts.campaigns import CampaignChanged, CampaignState
+from shared.contracts.campaigns import CampaignChanged, CampaignState, OpportunityCreated, OpportunityState
 from shared.contracts.classification import ClassificationItemState, GroupChanged
 from shared.contracts.customers import CustomerCreated
 from shared.contracts.events import Cause
-from shared.identity import DOWNLOAD, EDIT_ALL, IMPORT, VIEW_ALL
+from shared.identity import DELETE, DOWNLOAD, EDIT_ALL, IMPORT, VIEW_ALL
 from tests.conftest import MakeHarness
 from tests.service.customers.conftest import Team
 from tests.service.imports.desk import Desk
@@ -59,6 +60,30 @@ def xlsx_rows(content: bytes) -> list[list[Any]]:
     sheet = openpyxl.load_workbook(io.BytesIO(content), data_only=False).active
     assert sheet is not None
     return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+async def a_campaign(team: Team, relevant_ids: tuple[UUID, ...] = (), staff_ids: tuple[UUID, ...] = ()) -> UUID:
+    """A campaign that An manages."""
+    state = CampaignState(
+        id=uuid4(), code="TET", name="Tết", state="active", starts_on=None, ends_on=None,
+        manager_ids=(team.ids["an"],), relevant_ids=relevant_ids, staff_ids=staff_ids,
+        allow_repeat=False, statuses=(),
+    )  # fmt: skip
+    await team.harness.deliver(CampaignChanged(version=1, state=state, cause=Cause(kind="user")))
+    return state.id
+
+
+async def add(
+    team: Team, campaign_id: UUID, *customer_ids: str, state: Literal["open", "suspended", "removed"] = "open"
+) -> None:
+    """Opportunities of customers in a campaign, owned by nobody."""
+    for customer_id in customer_ids:
+        opportunity = OpportunityState(
+            id=uuid4(), campaign_id=campaign_id, customer_id=UUID(customer_id), status_id=uuid4(), owner_id=None,
+            owner_assigned_at=None, manager_policy="replace", keep_previous_as_viewer=False, value=None,
+            probability=None, state=state, created_at=datetime.now(UTC),
+        )  # fmt: skip
+        await team.harness.deliver(OpportunityCreated(version=1, state=opportunity, cause=Cause(kind="user")))
 
 
 async def test_a_file_has_headings_in_the_language_the_id_first_and_national_phones(team: Team) -> None:
@@ -154,13 +179,7 @@ async def test_a_bad_request_has_a_pointer(team: Team) -> None:
 
 async def test_a_campaign_is_exported_by_its_people_only(team: Team) -> None:
     """K6, R3: a filter with a campaign needs a relevant person of it, a whole campaign its manager; else 403."""
-    campaign_id = uuid4()
-    state = CampaignState(
-        id=campaign_id, code="TET", name="Tết", state="active", starts_on=None, ends_on=None,
-        manager_ids=(team.ids["an"],), relevant_ids=(team.ids["chi"],), staff_ids=(team.ids["binh"],),
-        allow_repeat=False, statuses=(),
-    )  # fmt: skip
-    await team.harness.deliver(CampaignChanged(version=1, state=state, cause=Cause(kind="user")))
+    campaign_id = await a_campaign(team, relevant_ids=(team.ids["chi"],), staff_ids=(team.ids["binh"],))
     chosen = {"filter": {"not": {"opportunity": {"campaign_id": str(campaign_id)}}}}
     whole = {"campaign_id": str(campaign_id)}
     answers = {
@@ -170,6 +189,44 @@ async def test_a_campaign_is_exported_by_its_people_only(team: Team) -> None:
     assert answers == {"an": [202, 202], "chi": [202, 403], "binh": [403, 403], "dung": [403, 403]}
     unknown = {"filter": {"opportunity": {"campaign_id": str(uuid4())}}}
     assert (await team.as_("an", DOWNLOAD).post(EXPORTS, json=unknown)).status_code == 403
+
+
+async def test_of_a_campaign_its_manager_gets_who_is_visible_and_hears_how_many_are_not(team: Team) -> None:
+    """K6, M14, A2: also with a filter; deleted customers, ended opportunities, other campaigns count for nothing."""
+    mine = [str((await team.create(team.binh, name=name))["id"]) for name in ("Một", "Hai", "Ba", "Bốn")]
+    foreign = [str((await team.create(team.dung))["id"]) for _ in range(3)]
+    unassigned = str((await team.create(team.dung, manager_id=None))["id"])
+    campaign_id, other_id = await a_campaign(team), await a_campaign(team)
+    await add(team, campaign_id, *mine[:2], mine[1], *foreign[:2], unassigned)
+    await add(team, campaign_id, mine[2], foreign[2], state="removed")
+    await add(team, other_id, mine[3], foreign[2])
+    await team.as_("dung", DELETE).delete(f"/api/v1/customers/{foreign[1]}")
+    client = team.as_("an", DOWNLOAD)
+    for chosen, expected in (
+        ({}, mine[:2]),
+        ({"filter": {"field": "name", "op": "eq", "value": "Hai"}}, mine[1:2]),
+    ):
+        record, content = await exported(team, client, campaign_id=str(campaign_id), format="csv", **chosen)
+        assert [row[0] for row in csv_rows(content)[1:]] == sorted(expected)
+        assert (record["total"], record["left_out"]) == (len(expected), 2), chosen
+    everything, _ = await exported(team, team.as_("an", DOWNLOAD, VIEW_ALL), campaign_id=str(campaign_id))
+    assert (everything["total"], everything["left_out"]) == (4, 0)
+
+
+async def test_ids_of_a_campaign_are_cut_to_it_and_the_others_are_left_out(team: Team) -> None:
+    """K6, M14: who was not asked for is not in the file, who is not in the campaign neither, nor who is not seen."""
+    mine = [str((await team.create(team.binh))["id"]) for _ in range(4)]
+    foreign = str((await team.create(team.dung))["id"])
+    campaign_id = await a_campaign(team)
+    await add(team, campaign_id, *mine[:3], foreign)
+    client, asked = team.as_("an", DOWNLOAD), [mine[2], mine[3], foreign, mine[0], mine[2]]
+    record, content = await exported(
+        team, client, campaign_id=str(campaign_id), customer_ids=asked, format="csv", columns=["name"]
+    )
+    assert [row[0] for row in csv_rows(content)[1:]] == [mine[2], mine[0]], "in the order asked"
+    assert (record["total"], record["left_out"]) == (2, 2)
+    none, _ = await exported(team, client, campaign_id=str(campaign_id), customer_ids=[mine[3]])
+    assert (none["total"], none["left_out"]) == (0, 1)
 
 
 async def test_an_export_whose_process_died_is_made_anew(team: Team, monkeypatch: Any) -> None:

@@ -1,8 +1,10 @@
 """Don't Forget: who is forgotten, who comes back and when, also beside writers and behind a lagging consumer."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -16,7 +18,7 @@ from shared.contracts.classification import relationship_id
 from shared.contracts.customers import CustomerRelationshipChanged, CustomerRestored
 from shared.contracts.events import Cause
 from shared.contracts.interactions import SUMMARIES, Contact, InteractionSummaryChanged, SummaryState
-from shared.database import run
+from shared.database import Database, Session, run
 from shared.identity import DELETE, SETTINGS
 from tests.service.customers.conftest import Team
 
@@ -189,6 +191,70 @@ async def test_more_days_bring_back_also_those_whom_one_request_cannot_carry(
     assert await crew.harness.sql("SELECT state, done FROM long_work") == [("finished", 5)]
     causes = {event.cause.kind for event in await crew.harness.told(CustomerRelationshipChanged)}
     assert causes == {"sweep"}
+
+
+async def test_more_days_bring_back_also_who_is_held_at_that_moment(crew: Team) -> None:
+    """G5: the request passes over a customer whom somebody is writing; the worker comes back for them, and waits."""
+    held, free = [await crew.create(crew.binh, relationship_id=str(HOT)) for _ in range(2)]
+    await _started(crew, 35)
+    assert (await sweep(crew))["forgotten"] == 2
+    async with crew.harness.database.transaction() as session:
+        await run(session, "UPDATE customer SET description = 'x' WHERE id = $1", UUID(str(held["id"])))
+        answer = await asyncio.wait_for(
+            crew.admin.patch(f"/api/v1/relationships/{HOT}", json={"forget_after_days": 60}), 5
+        )
+        assert answer.status_code == 200, answer.text
+        returning = asyncio.create_task(work_next(crew.harness.database))
+        await asyncio.sleep(0.3)
+        assert not returning.done()
+    assert await returning
+    assert await where(crew, held, free) == [(HOT, None)] * 2
+    assert await crew.harness.sql("SELECT state, done FROM long_work") == [("finished", 1)]
+
+
+class _Interrupted:
+    """A database where something happens once, between a sweep's batches or within the first that moves somebody."""
+
+    def __init__(self, database: Database, within: bool, happen: Callable[[], Awaitable[Any]]) -> None:
+        self.database, self.within, self.happen = database, within, happen
+        self.reading = database.reading
+        self.happening: asyncio.Task[Any] | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        async with self.database.transaction() as session:
+            yield session
+            moved = await run(session, "SELECT count(*) FROM customer WHERE relationship_id = $1", DONT_FORGET)
+            begin = moved.scalar_one() > 0 and self.happening is None
+            if begin and self.within:
+                self.happening = asyncio.ensure_future(self.happen())
+                await asyncio.sleep(0.3)
+                assert not self.happening.done()
+        if begin and not self.within:
+            self.happening = asyncio.ensure_future(self.happen())
+            await self.happening
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("days", [60, None])
+async def test_days_changed_during_a_sweep_hold_from_then_on(crew: Team, within: bool, days: int | None) -> None:
+    """G5: changed between two batches or within one: who was moved returns, and nobody else is moved."""
+    await crew.create(crew.binh, relationship_id=str(HOT))
+    await _copies(crew, forgetting.BATCH + 100)
+    await _started(crew, 35)
+
+    async def change() -> None:
+        answer = await crew.admin.patch(f"/api/v1/relationships/{HOT}", json={"forget_after_days": days})
+        assert answer.status_code == 200, answer.text
+
+    database = _Interrupted(crew.harness.database, within, change)
+    [row] = await crew.harness.sql("SELECT day_of(clock_timestamp())")
+    await forget(cast("Database", database), crew.harness.settings, row[0])
+    assert database.happening is not None
+    await database.happening
+    while await work_next(crew.harness.database):
+        pass
+    assert await crew.harness.sql("SELECT DISTINCT relationship_id FROM customer") == [(HOT,)]
 
 
 async def test_days_changed_in_the_database_are_followed_by_the_next_sweep(crew: Team) -> None:

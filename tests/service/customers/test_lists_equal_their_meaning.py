@@ -12,6 +12,7 @@ from services.customers.domain.filter_fields import FIELDS
 from services.customers.queries import plans, starts, statistics
 from shared.database import driver_url
 from shared.folding import fold
+from shared.identity import VIEW_ALL
 from tests.service.customers.filter_reference import chosen_orders, holds, sees, sums, value_of
 from tests.service.customers.filter_shapes import meant, shape
 from tests.service.customers.filter_world import Known
@@ -43,7 +44,7 @@ def ordered(known: Known, customers: list[Customer], sort: list[str]) -> list[st
     rows = sorted(customers, key=lambda customer: str(customer.id), reverse=sort[0].startswith("-"))
     for field in reversed(sort):
         name, down = field.removeprefix("-"), field.startswith("-")
-        valued = [(value_of(known, name, customer), customer) for customer in rows]
+        valued = [(_first(value_of(known, name, customer)), customer) for customer in rows]
         there = [(_key(known, name, value), customer) for value, customer in valued if value is not None]
         there.sort(key=lambda pair: pair[0], reverse=down)
         # reverse keeps equal ones in their order
@@ -51,10 +52,18 @@ def ordered(known: Known, customers: list[Customer], sort: list[str]) -> list[st
     return [str(customer.id) for customer in rows]
 
 
+def _first(value: Any) -> Any:
+    return next(iter(value), None) if isinstance(value, list) else value
+
+
 def _key(known: Known, name: str, value: Any) -> Any:
-    if name == "relationship_id":
+    if name in ("relationship_id", "remembered_relationship_id"):
         return list(known.forget_after_days).index(value)
-    return fold(value) if isinstance(value, str) and name != "code" else value
+    if name == "manager_id":
+        return next(person for person, employee_id in known.people.items() if employee_id == value)
+    if name == "primary_source_id":
+        return known.sources.index(value)
+    return fold(value) if isinstance(value, str) and name not in ("code", "origin.id", "created_by") else value
 
 
 def period_of(known: Known, node: dict[str, Any], customer_id: str) -> dict[str, Any]:
@@ -100,3 +109,16 @@ async def test_pages_hold_what_the_filter_means_in_order(
         assert seen == ordered(world.known, expected, keys), (node, keys)
     else:
         assert sorted(seen) == sorted(str(customer.id) for customer in expected), node
+
+
+@pytest.mark.parametrize("status", ["purchased", "not_purchased"])
+async def test_a_period_may_end_with_the_last_day_there_is(measured_world: World, status: str) -> None:
+    """P2: an open end written as a far day asks for the same as no end, also where statistics are asked first."""
+    client = measured_world.team.harness.client(measured_world.actors[0].id, [VIEW_ALL])
+    totals: list[int] = []
+    for period in ({}, {"ordered_from": "0001-01-01", "ordered_to": "9999-12-31"}):
+        body = {"filter": {"purchases": {"status": status, **period}}, "limit": PAGE, "total": True}
+        answer = await client.post("/api/v1/customers/search", json=body)
+        assert answer.status_code == 200, answer.text
+        totals.append(answer.json()["total"])
+    assert totals[0] == totals[1] > 0

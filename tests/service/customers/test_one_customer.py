@@ -1,6 +1,7 @@
 """Creating, reading, changing, deleting one customer, over HTTP on a real database."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -193,6 +194,32 @@ async def test_the_referrer_is_locked_once_somebody_is_responsible_and_the_relat
     await team.binh.patch(path, json={"relationship_id": relationships["hot"]})
     locked = await team.binh.patch(path, json={"referrer_customer_id": None})
     assert (locked.status_code, locked.json()["code"]) == (409, "referral_locked")
+
+
+async def test_a_referrer_that_is_there_already_may_stay_whoever_sees_it(team: Team) -> None:
+    """C7, A2: a form that sends the whole record changes nothing, though its referrer is hidden or deleted."""
+    referrer: dict[str, Any] = await team.create(team.binh)
+    record: dict[str, Any] = await team.create(team.binh, referrer_customer_id=referrer["id"])
+    path, version = f"/api/v1/customers/{record['id']}", record["version"]
+    assert (await team.as_("binh", DELETE).delete(f"/api/v1/customers/{referrer['id']}")).status_code == 204
+    again = await team.binh.patch(path, json={"referrer_customer_id": referrer["id"]})
+    assert (again.status_code, again.json()["version"]) == (200, version)
+    unknown = await team.binh.patch(path, json={"referrer_customer_id": str(uuid4())})
+    assert unknown.status_code == 422
+
+
+async def test_the_next_oldest_source_becomes_primary(team: Team) -> None:
+    """C3: the first of the first ones; of those left, the one that was there longest, however they are listed."""
+    sources = [
+        (await team.admin.post("/api/v1/sources", json={"name": name})).json()["id"] for name in ("Một", "Hai", "Ba")
+    ]
+    record: dict[str, Any] = await team.create(team.binh, source_ids=sources[:2])
+    path = f"/api/v1/customers/{record['id']}"
+    primaries = [record["primary_source_id"]]
+    for listed in ([sources[2], sources[1]], [sources[2]], [], [sources[1], sources[0]]):
+        answer = await team.binh.patch(path, json={"source_ids": listed})
+        primaries.append(answer.json()["primary_source_id"])
+    assert primaries == [sources[0], sources[1], sources[2], None, sources[1]]
 
 
 async def test_nobody_selects_dont_forget(team: Team) -> None:

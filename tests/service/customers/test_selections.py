@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.campaigns.worker import work_next as campaigns_work
+from services.customers.commands.long_work import MAX_LISTED
 from services.customers.worker import work_next
 from shared.contracts.work import SelectionChunkResolved, SelectionResolved
 from tests.conftest import MakeHarness
@@ -66,12 +67,14 @@ async def test_an_expired_selection_is_gone(team: Team) -> None:
     assert await team.harness.sql("SELECT 1 FROM long_work") == []
 
 
-async def test_a_selection_without_or_with_too_many_customers_is_refused(team: Team, monkeypatch: Any) -> None:
+async def test_a_selection_without_or_with_too_many_customers_is_refused(team: Team) -> None:
     """R1: at most 100,000; a body that chooses nothing is 422."""
     assert (await team.binh.post(SELECTIONS, json={})).status_code == 422
     assert (await team.binh.post(SELECTIONS, json={"customer_ids": []})).status_code == 422
-    monkeypatch.setattr("services.customers.api.selections.MAX_LISTED", 1)
-    answer = await team.binh.post(SELECTIONS, json={"customer_ids": await ids_of(team, "binh", 2)})
+    many = [*await ids_of(team, "binh", 1), *(str(uuid4()) for _ in range(MAX_LISTED - 1))]
+    answer = await team.binh.post(SELECTIONS, json={"customer_ids": many})
+    assert (answer.status_code, answer.json()["total"], answer.json()["left_out"]) == (202, 1, MAX_LISTED - 1)
+    answer = await team.binh.post(SELECTIONS, json={"customer_ids": [*many, str(uuid4())]})
     assert (answer.status_code, answer.json()["code"]) == (422, "selection_too_large")
 
 

@@ -1,5 +1,6 @@
 """Owners made managers by one statement are what the rules of one customer make of them (K3), and only once."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -174,3 +175,15 @@ async def test_a_removed_opportunity_leaves_its_manager_in_charge(team: Team) ->
     gone = event.state.model_copy(update={"state": "removed"})
     await team.harness.deliver(OpportunityRemoved(version=3, state=gone, cause=Cause(kind="user")))
     assert await manager_of(team, customer["id"]) == (team.ids["dung"], [])
+
+
+async def test_an_owner_who_is_let_go_at_that_moment_gets_nobody(team: Team) -> None:
+    """A6, K3: an assignment and a deactivation at once: whoever is second sees what the first has done."""
+    customer = await team.create(team.binh)
+    async with team.harness.database.transaction() as session:
+        await run(session, "UPDATE employee SET active = false WHERE id = $1", team.ids["dung"])
+        delivering = asyncio.create_task(team.harness.deliver(assigned(customer["id"], team.ids["dung"])))
+        await asyncio.sleep(0.3)
+    await delivering
+    assert await manager_of(team, customer["id"]) == (team.ids["binh"], [])
+    assert await outcomes(team, customer["id"]) == ["inactive_employee"]
