@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.imports.commands.blanking import keep_erasures_off
 from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
-from services.imports.commands.erasures import forget_customers, forget_told_numbers
+from services.imports.commands.erasures import find_keys, forget_customers
 from services.imports.commands.results import apply_results, apply_undo_results
 from services.imports.commands.revealing import keep_reveals_of_rows
 from shared.contracts.classification import CLASSIFICATION
@@ -27,11 +28,10 @@ COPY_OF_CUSTOMERS = Copy(
 @consumes(CUSTOMERS, copy=COPY_OF_CUSTOMERS)
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
     erased = [envelope.event for envelope in envelopes if isinstance(envelope.event, CustomerErased)]
-    if erased:
-        await forget_told_numbers(session, erased)
+    keys = await find_keys(session, erased) if erased else ()
     await copy_customers(session, envelopes)
     if erased:
-        await forget_customers(session, erased)
+        await forget_customers(session, erased, keys)
 
 
 @consumes(DIRECTORY, copy=Copy((CopiedTable("employee"),), copy_employees))
@@ -46,6 +46,7 @@ async def on_classification(session: Session, envelopes: Sequence[Envelope[Any]]
 
 @consumes(IMPORT_RESULTS)
 async def on_import_results(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+    await keep_erasures_off(session)
     revealed = [envelope.event for envelope in envelopes if isinstance(envelope.event, RowPhonesRevealed)]
     if revealed:
         await keep_reveals_of_rows(session, revealed)

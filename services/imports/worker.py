@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 import asyncpg
 
+from services.imports.commands.blanking import keep_erasures_off
 from services.imports.commands.chunks import resend_silent_chunks
 from services.imports.commands.imports import WORK_CHANNEL
 from services.imports.commands.reading import (
@@ -112,6 +113,7 @@ async def _do(database: Database, settings: ImportsSettings, claim: Claim) -> No
 async def _validate(database: Database, settings: ImportsSettings, claim: Claim) -> bool:
     """Judge one portion of rows, or complete the preview; False when there is no more to do."""
     async with database.transaction() as session:
+        await keep_erasures_off(session)
         job = await session.get(Import, claim.import_id)
         if job is None or job.mapping is None:
             return False

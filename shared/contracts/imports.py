@@ -108,10 +108,11 @@ class AppliedRow(Published):
 
 
 class ImportRowsApplied(_OfImport, topic=IMPORT_RESULTS, type="crm.import_rows.applied.v1"):
-    """The outcomes of one chunk."""
+    """The outcomes of one chunk; `elsewhere` are rows of it that further records answer, where one cannot hold all."""
 
     chunk: int
     rows: tuple[AppliedRow, ...]
+    elsewhere: tuple[int, ...] = ()
 
 
 class RevealedPhone(Published):

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
-from services.imports.api.access import LanguageDep
+from services.imports.api.access import LanguageDep, LimitsDep
 from services.imports.api.schemas import FileFormat, Kind
 from services.imports.domain.errors import WrongState
 from services.imports.domain.fields import catalogue_of
@@ -20,10 +20,12 @@ from services.imports.queries.before import before_columns, before_heading, befo
 from services.imports.queries.imports import get_import
 from services.imports.queries.rows import ResultRow, result_rows
 from services.imports.spreadsheets.annotations import Annotation
+from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.writer import ResultFile, TableFile, begin_table, write_template
 from shared.contracts.customer_fields import CustomerField
 from shared.database import Database
 from shared.http import ActorDep, SessionDep, WiringDep, router
+from shared.identity import Actor
 
 _MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -41,12 +43,14 @@ routes = router("imports")
 @routes.get("/imports/template", response_class=Response, responses=_FILE)
 async def get_template(
     actor: ActorDep,
+    limits: LimitsDep,
     language: LanguageDep,
     kind: Annotated[Kind, Query()] = "customers",
     format: Annotated[FileFormat, Query()] = "xlsx",
 ) -> Response:
     """An empty file to fill in, headings in the request's language (M1)."""
-    content = await asyncio.to_thread(write_template, catalogue_of(kind), language, format)
+    sheet = Limits.of(limits.import_max_file_bytes, limits.import_max_rows)
+    content = await asyncio.to_thread(write_template, catalogue_of(kind), language, format, sheet)
     return _file(content, f"{kind}-template", format)
 
 
@@ -84,7 +88,7 @@ async def get_before_file(
     chosen: FileFormat = format or ("csv" if job.file_format == "csv" else "xlsx")
     columns = await before_columns(session, job)
     file = begin_table(before_heading(columns, language), language, chosen)
-    return _stream(_before(wiring.database, job, file, columns), _stem(job, "before"), chosen)
+    return _stream(_before(wiring.database, actor, job, file, columns), _stem(job, "before"), chosen)
 
 
 async def _result(database: Database, job: Import, file: ResultFile, language: str) -> AsyncIterator[bytes]:
@@ -103,13 +107,13 @@ async def _result(database: Database, job: Import, file: ResultFile, language: s
 
 
 async def _before(
-    database: Database, job: Import, file: TableFile, columns: Sequence[CustomerField]
+    database: Database, actor: Actor, job: Import, file: TableFile, columns: Sequence[CustomerField]
 ) -> AsyncIterator[bytes]:
     last = 0
     with closing(file):
         while True:
             async with database.reading() as session:
-                records, last = await before_records(session, job, columns, last, ROWS_AT_ONCE)
+                records, last = await before_records(session, actor, job, columns, last, ROWS_AT_ONCE)
             if not records:
                 break
             yield await asyncio.to_thread(file.add, records)

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Query, Response
 
-from services.imports.api.access import ImporterDep, LanguageDep
+from services.imports.api.access import ImporterDep, LanguageDep, LimitsDep
 from services.imports.api.schemas import ImportResponse, RowResponse, RowsChange, RowsChanged, RowsQuery
 from services.imports.commands.edits import edit_rows
 from services.imports.queries.imports import get_import
@@ -31,7 +31,8 @@ async def get_rows(
     job = await get_import(session, actor, import_id)
     bound = ["import-rows", str(job.id), sorted(query.outcome)]
     position = wiring.cursors.read(bound, query.cursor)
-    rows = await list_rows(session, job, query.outcome, query.limit + 1, position[0] if position else 0, language)
+    after = position[0] if position else 0
+    rows = await list_rows(session, actor, job, query.outcome, query.limit + 1, after, language)
     page = rows[: query.limit]
     answer: dict[str, Any] = {
         "items": page,
@@ -49,12 +50,13 @@ async def patch_rows(
     response: Response,
     session: SessionDep,
     actor: ImporterDep,
+    limits: LimitsDep,
     language: LanguageDep,
     expected_version: IfMatch,
 ) -> RowsChanged:
     """Fix cells of some rows, of a column, or name who is responsible; the rows touched are judged again."""
-    job, changed = await edit_rows(session, actor, import_id, request.chosen(), expected_version)
+    job, changed = await edit_rows(session, actor, import_id, request.chosen(), expected_version, limits)
     numbers = [item.row for item in request.items] if request.items else None
-    rows = await list_rows(session, job, (), MAX_PAGE, 0, language, numbers) if numbers else []
+    rows = await list_rows(session, actor, job, (), MAX_PAGE, 0, language, numbers) if numbers else []
     etag(response, job.version)
     return RowsChanged.model_validate({"changed": changed, "items": rows, "import": ImportResponse.of(job, language)})

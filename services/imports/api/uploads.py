@@ -19,7 +19,7 @@ async def _upload(
     request: Request,
     _: ImporterDep,
     limits: LimitsDep,
-    file: Annotated[UploadFile, File(description="An .xlsx or .csv of up to 5 MiB and 2,000 rows")],
+    file: Annotated[UploadFile, File(description="An .xlsx or .csv of up to 5 MiB and 2,000 rows by default")],
 ) -> Upload:
     if (file.size or 0) > limits.import_max_file_bytes:
         raise TooLarge

@@ -15,6 +15,7 @@ from services.imports.commands.synced import claim_contacts
 from services.imports.domain.job import CONTACTS, Import, uploader_of
 from services.imports.domain.options import ImportOptions
 from services.imports.queries.known import active_employee
+from shared.copies import array_text
 from shared.database import Session, clock, run
 from shared.envelope import new_id
 from shared.errors import FieldError, Invalid
@@ -24,9 +25,9 @@ from shared.identity import IMPORT, Actor
 from shared.phones import BadPhone, normalize
 
 _ROWS = """
-INSERT INTO import_row (import_id, row, cells, outcome, action, "values", stale)
-SELECT $1, row, cells::jsonb, outcome, CASE outcome WHEN 'create' THEN 'create' END, written::jsonb, false
-FROM unnest($2::int[], $3::text[], $4::text[], $5::text[]) AS contact(row, cells, outcome, written)
+INSERT INTO import_row (import_id, row, cells, outcome, action, "values", keys, stale)
+SELECT $1, row, cells::jsonb, outcome, CASE outcome WHEN 'create' THEN 'create' END, written::jsonb, keys::text[], false
+FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[]) AS contact(row, cells, outcome, written, keys)
 """
 
 
@@ -91,7 +92,7 @@ async def _store(session: Session, job: Import, contacts: Sequence[Contact], man
             first.setdefault(contact.device_contact_id, row)
     claimed = await claim_contacts(session, job.uploader, job.id, first)
     encode = msgspec.json.encode
-    rows: list[tuple[int, str, str, str]] = []
+    rows: list[tuple[int, str, str, str, str]] = []
     phones: set[str] = set()
     for row, (contact, values) in enumerate(zip(contacts, read, strict=True), start=1):
         outcome = "create"
@@ -105,10 +106,11 @@ async def _store(session: Session, job: Import, contacts: Sequence[Contact], man
             phones.add(values["phones"][0])
         written = values | {"manager_id": manager_id} if values is not None and outcome == "create" else {}
         cells = [contact.name, contact.phone, contact.device_contact_id]
-        rows.append((row, encode(cells).decode(), outcome, encode(written).decode()))
+        keys = array_text([f"phones:{phone}" for phone in values["phones"]] if values is not None else ())
+        rows.append((row, encode(cells).decode(), outcome, encode(written).decode(), keys))
     await run(session, _ROWS, job.id, *map(list, zip(*rows, strict=True)))
     job.counts = {}
-    for _, _, outcome, _ in rows:
+    for _, _, outcome, *_ in rows:
         job.counts[outcome] = job.counts.get(outcome, 0) + 1
 
 

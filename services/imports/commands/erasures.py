@@ -1,29 +1,20 @@
-"""Forgets erased customers (C8): their copy, the rows that made or changed them, chunks on their way."""
+"""Forgets erased customers (C8): their copy, rows that made, changed or met them, chunks on their way."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 
+from services.imports.commands.blanking import ABOUT_ERASED, begin_erasure, blank_rows
 from services.imports.commands.results import count_outcomes
 from services.imports.domain.job import OPEN, Import
+from services.imports.domain.preview import keys_of
 from shared import outbox
 from shared.contracts.customers import CustomerErased
 from shared.contracts.imports import ImportRowsConfirmed
 from shared.contracts.work import ErasureCompleted
 from shared.database import Session, clock, run
 from shared.erasing import forget_mechanisms
-
-# A preview that was not confirmed must not write an erased customer again.
-_BLANK = """
-UPDATE import_row SET cells = '[]', "values" = '{}', old = '{}', current = '{}', code = NULL,
-    keys = '{}', changed = '{}', new_options = '[]', warnings = '[]', stale = false,
-    outcome = CASE WHEN import_id = ANY($2::uuid[]) AND outcome IS NOT NULL THEN 'error' ELSE outcome END,
-    errors = CASE WHEN import_id = ANY($2::uuid[]) AND outcome IS NOT NULL
-                  THEN '[{"field": null, "code": "not_found"}]' ELSE errors END
-WHERE customer_id = ANY($1::uuid[])
-"""
-
 
 # What waits for the relay has not left the house yet: a row about an erased customer stays.
 _UNDELIVERED = """
@@ -34,22 +25,26 @@ ORDER BY id FOR UPDATE
 """
 
 
-async def forget_told_numbers(session: Session, erased: Sequence[CustomerErased]) -> None:
-    """Forget who was told of these customers' numbers; before their copy, which has the numbers, is emptied."""
-    await run(
-        session,
-        "DELETE FROM revealed_phone USING customer"
-        " WHERE customer.id = ANY($1::uuid[]) AND revealed_phone.phone = ANY(customer.phones)",
-        [event.state.id for event in erased],
-    )
+async def find_keys(session: Session, erased: Sequence[CustomerErased]) -> list[str]:
+    """What rows may claim that met these customers; before their copy, which has the numbers, is emptied.
+
+    Who was told of the numbers is forgotten.
+    """
+    await begin_erasure(session)
+    keys: list[str] = []
+    for customer_id, code, phones in await run(
+        session, "SELECT id, code, phones FROM customer WHERE id = ANY($1::uuid[])", [one.state.id for one in erased]
+    ):
+        await run(session, "DELETE FROM revealed_phone WHERE phone = ANY($1::text[])", phones)
+        keys += keys_of(customer_id, code, phones)
+    return keys
 
 
-async def forget_customers(session: Session, erased: Sequence[CustomerErased]) -> None:
+async def forget_customers(session: Session, erased: Sequence[CustomerErased], keys: Sequence[str]) -> None:
     """Empty everything this service holds of these customers and say so, in one transaction."""
     ids = [event.state.id for event in erased]
-    jobs = await _lock_imports_of(session, ids)
-    open_ids = [job.id for job in jobs if job.state in OPEN]
-    await run(session, _BLANK, ids, open_ids)
+    jobs = await _lock_imports_of(session, ids, keys)
+    await blank_rows(session, ids, keys, [job.id for job in jobs if job.state in OPEN])
     await forget_mechanisms(session, ids)  # rows that were confirmed and not sent yet name the person, too
     await run(session, "DELETE FROM customer_record WHERE id = ANY($1::uuid[])", ids)
     await _forget_undelivered(session, ids)
@@ -68,12 +63,11 @@ async def forget_customers(session: Session, erased: Sequence[CustomerErased]) -
     )
 
 
-async def _lock_imports_of(session: Session, customer_ids: list[UUID]) -> Sequence[Import]:
-    touching = await run(
-        session, "SELECT DISTINCT import_id FROM import_row WHERE customer_id = ANY($1::uuid[])", customer_ids
-    )
-    statement = select(Import).where(Import.id.in_(list(touching.scalars()))).order_by(Import.id)
-    return (await session.scalars(statement.with_for_update())).all()
+async def _lock_imports_of(session: Session, customer_ids: list[UUID], keys: Sequence[str]) -> Sequence[Import]:
+    statement = f"SELECT DISTINCT import_id FROM import_row WHERE {ABOUT_ERASED}"
+    touching = await run(session, statement, customer_ids, list(keys))
+    jobs = select(Import).where(Import.id.in_(list(touching.scalars()))).order_by(Import.id)
+    return (await session.scalars(jobs.with_for_update())).all()
 
 
 async def _forget_undelivered(session: Session, customer_ids: list[UUID]) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select
 
 from services.imports.commands.imports import lock_import, require_right, tell_worker
 from services.imports.domain.columns import (
@@ -27,11 +26,20 @@ from services.imports.domain.saved_mapping import MAX_SAVED, SavedMapping
 from services.imports.queries.known import active_employee
 from services.imports.spreadsheets.header import propose_mapping
 from services.imports.spreadsheets.table import Row, Table
-from shared.database import Session, clock, run
+from shared.database import Session, run, run_counting
 from shared.envelope import new_id
 from shared.errors import FieldError, Invalid, NotFound
 from shared.folding import fold
 from shared.identity import SETTINGS, Actor
+
+# One statement: of two requests at once that save under one name, the later replaces what the earlier kept.
+_SAVE = """
+INSERT INTO import_mapping (id, owner, kind, name, name_folded, columns, created_at)
+SELECT $1, $2, $3, $4, $5, $6::jsonb, clock_timestamp()
+WHERE (SELECT count(*) FROM import_mapping WHERE owner = $2) < $7
+   OR EXISTS (SELECT FROM import_mapping WHERE owner = $2 AND kind = $3 AND name_folded = $5)
+ON CONFLICT (owner, kind, name_folded) DO UPDATE SET name = excluded.name, columns = excluded.columns
+"""
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,14 @@ async def set_mapping(
         raise Invalid("too_many_rows", (FieldError("/header_row", "too_many_rows"),))
     job.require_version(expected_version)
     job.require_state("awaiting_mapping", "ready")
+    if chosen.save_as is not None:
+        await _save(session, job, chosen.save_as, chosen.columns, header)
     mapping = mapping_value(header_row, chosen.columns)
     if job.state == "ready" and mapping == job.mapping and await _is_fresh(session, job, limits):
         return job
     warnings = chosen_warnings(header_warnings(header_row, header, job.kind), chosen.columns, header, job.kind)
     job.map_columns(header, mapping, warnings, total, actor)
     await judge_all_again(session, job)
-    if chosen.save_as is not None:
-        await _save(session, job, chosen.save_as, chosen.columns, header)
     await tell_worker(session)
     return job
 
@@ -145,14 +153,7 @@ async def _is_fresh(session: Session, job: Import, limits: ImportLimits) -> bool
 
 async def _save(session: Session, job: Import, name: str, columns: Sequence[Column], header: Sequence[str]) -> None:
     """Keep the mapping under a name; an older one of that name is replaced. Raises Invalid."""
-    folded = fold(name)
-    mine = select(SavedMapping).where(SavedMapping.owner == job.uploader)
-    saved = (
-        await session.scalars(mine.where(SavedMapping.kind == job.kind, SavedMapping.name_folded == folded))
-    ).one_or_none()
-    if saved is None:
-        if (await session.scalars(select(func.count()).select_from(mine.subquery()))).one() >= MAX_SAVED:
-            raise Invalid("too_many_items", (FieldError("/save_as", "too_many_items", f"at most {MAX_SAVED}"),))
-        saved = SavedMapping(id=new_id(), owner=job.uploader, kind=job.kind, created_at=await clock(session))
-        session.add(saved)
-    saved.name, saved.name_folded, saved.columns = name, folded, remembered(columns, header)
+    kept = msgspec.json.encode(remembered(columns, header)).decode()
+    mine = new_id(), job.uploader, job.kind, name, fold(name)
+    if not await run_counting(session, _SAVE, *mine, kept, MAX_SAVED):
+        raise Invalid("too_many_items", (FieldError("/save_as", "too_many_items", f"at most {MAX_SAVED}"),))

@@ -1,7 +1,8 @@
 """Takes in what became of confirmed rows; the last answer finishes the import (M2, M9).
 
-Idempotent by import and chunk: a repeated or late answer changes nothing. An answer to something this
-service never asked is passed over.
+Idempotent by import, chunk and row: a repeated or late answer changes nothing. A chunk is answered when no row of
+its answer waits any more, in however many records they come. An answer to something this service never asked is
+passed over.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
+from services.imports.commands.blanking import blank_rows, erased_among
 from services.imports.commands.chunks import send_next
 from services.imports.commands.synced import keep_synced
 from services.imports.domain.fields import file_name
@@ -23,12 +25,19 @@ from shared.database import Session, clock, run
 
 log = telemetry.logger("imports")
 
+_WAITING = """
+SELECT import_chunk.import_id, import_chunk.chunk
+FROM unnest($1::uuid[], $2::int[]) AS answer(import_id, chunk) JOIN import_chunk USING (import_id, chunk)
+WHERE work = $3 AND applied_at IS NULL AND sent_at IS NOT NULL
+"""
+
 _MARK = """
 UPDATE import_chunk SET applied_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::int[]) AS answer(import_id, chunk)
+FROM unnest($1::uuid[], $2::int[], $3::text[]) AS answer(import_id, chunk, elsewhere)
 WHERE import_chunk.import_id = answer.import_id AND import_chunk.chunk = answer.chunk AND applied_at IS NULL
-  AND work = $3 AND sent_at IS NOT NULL
-RETURNING import_chunk.import_id, import_chunk.chunk
+  AND work = $4 AND NOT EXISTS (
+      SELECT FROM import_row WHERE import_row.import_id = answer.import_id
+      AND row = ANY(answer.elsewhere::int[]) AND outcome IN ('create', 'update'))
 """
 
 # Only rows of the answered chunk that still wait: nobody can rewrite another row's outcome. What moves is summed up
@@ -90,6 +99,8 @@ async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) 
     """Store the outcomes of a batch of chunks and move their imports on."""
     jobs, news = await _news(session, answers, "applying", "apply")
     moved = await _store(session, _STORE, [_answer_row(answer, row) for answer in news for row in answer.rows])
+    await _mark(session, [(answer.import_id, answer.chunk, answer.elsewhere) for answer in news], "apply")
+    await _blank_erased(session, news)
     await keep_synced(session, [job.id for job in jobs if job.kind == CONTACTS])
     for job in jobs:
         complete = await _is_complete(session, job, "apply")
@@ -99,6 +110,13 @@ async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) 
             await send_next(session, job, "apply")
         counts = await count_outcomes(session, job.id) if complete else moved(job)
         job.progressed(counts, complete, await clock(session))
+
+
+async def _blank_erased(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
+    """A row that made somebody who is erased by now could not be found by the erasure: its answer tells whom (C8)."""
+    told = {row.customer_id for answer in answers for row in answer.rows if row.customer_id is not None}
+    if erased := await erased_among(session, told):
+        await blank_rows(session, erased)
 
 
 async def apply_undo_results(session: Session, answers: Sequence[ImportUndoApplied]) -> None:
@@ -117,6 +135,7 @@ async def apply_undo_results(session: Session, answers: Sequence[ImportUndoAppli
         for row in answer.rows
     ]
     moved = await _store(session, _STORE_UNDO, rows)
+    await _mark(session, [(answer.import_id, answer.chunk, ()) for answer in news], "undo")
     for job in jobs:
         complete = await _is_complete(session, job, "undo")
         if complete:
@@ -130,8 +149,9 @@ async def apply_undo_results(session: Session, answers: Sequence[ImportUndoAppli
 async def _store(
     session: Session, statement: str, rows: Sequence[tuple[object, ...]]
 ) -> Callable[[Import], dict[str, int]]:
-    """Store outcomes; answers how to know an import's counts after it."""
-    found = (await run(session, statement, *map(list, zip(*rows, strict=True)))).all() if rows else []
+    """Store outcomes, of each row the first; answers how to know an import's counts after it."""
+    first = {row[:3]: row for row in reversed(rows)}
+    found = (await run(session, statement, *map(list, zip(*first.values(), strict=True)))).all() if rows else []
 
     def moved(job: Import) -> dict[str, int]:
         counts = Counter(job.counts)
@@ -144,6 +164,13 @@ async def _store(
     return moved
 
 
+async def _mark(session: Session, answered: Sequence[tuple[UUID, int, Sequence[int]]], work: str) -> None:
+    """Chunks are answered whose rows are: those of the given answers by now, those elsewhere perhaps before."""
+    if answered:
+        ids, chunks, elsewhere = zip(*answered, strict=True)
+        await run(session, _MARK, list(ids), list(chunks), [array_text(rows) for rows in elsewhere], work)
+
+
 async def count_outcomes(session: Session, import_id: UUID) -> dict[str, int]:
     """How many rows have each outcome now."""
     return msgspec.json.decode((await run(session, _COUNTS, import_id)).scalar_one())
@@ -152,16 +179,16 @@ async def count_outcomes(session: Session, import_id: UUID) -> dict[str, int]:
 async def _news(
     session: Session, answers: Sequence[Answer], state: str, work: str
 ) -> tuple[list[Import], list[Answer]]:
-    """The imports that wait for such answers, locked, and the answers not seen before."""
-    first = {(answer.import_id, answer.chunk): answer for answer in reversed(answers)}
-    ids = sorted({import_id for import_id, _ in first})
+    """The imports that wait for such answers, locked, and the answers to chunks that still wait for them."""
+    ids = sorted({answer.import_id for answer in answers})
     statement = select(Import).where(Import.id.in_(ids)).order_by(Import.id).with_for_update()
     jobs = {job.id: job for job in await session.scalars(statement) if job.state == state}
-    asked = [key for key in first if key[0] in jobs]
-    marked = await run(session, _MARK, [key[0] for key in asked], [key[1] for key in asked], work)
-    news = [first[(import_id, chunk)] for import_id, chunk in marked]
-    if len(news) < len(first):
-        log.info("answers passed over", known_or_unasked=len(first) - len(news))
+    asked = [answer for answer in answers if answer.import_id in jobs]
+    places = [answer.import_id for answer in asked], [answer.chunk for answer in asked]
+    waiting = {(row.import_id, row.chunk) for row in await run(session, _WAITING, *places, work)}
+    news = [answer for answer in asked if (answer.import_id, answer.chunk) in waiting]
+    if len(news) < len(answers):
+        log.info("answers passed over", known_or_unasked=len(answers) - len(news))
     return [jobs[import_id] for import_id in sorted({answer.import_id for answer in news})], news
 
 

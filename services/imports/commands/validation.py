@@ -22,6 +22,7 @@ from services.imports.domain.job import SECTORS, Import
 from services.imports.domain.preview import Judgement, Preview, customer_key, file_keys
 from services.imports.domain.sectors import SectorPreview
 from services.imports.queries.known import find_known, find_sectors
+from services.imports.spreadsheets.annotations import told_customers
 from shared import outbox
 from shared.contracts.imports import ImportPhonesRevealed, RevealedPhone
 from shared.copies import array_text
@@ -45,12 +46,12 @@ _ALL = """
 SELECT row, cells::text, employee_id, keys, stale FROM import_row WHERE import_id = $1 AND row > $2 ORDER BY row
 """
 
-# Joined, not `= ANY`: PostgreSQL hashes an array only where it is a constant, and would compare every key of a large
-# file with each of thousands.
+# Rows that became heading still hold what they claimed as data. Joined, not `= ANY`: PostgreSQL hashes an array only
+# where it is a constant, and would compare every key of a large file with each of thousands.
 _EARLIER = """
 SELECT asked.key, min(row) AS first
 FROM import_row CROSS JOIN unnest(keys) AS claimed(key) JOIN unnest($4::text[]) AS asked(key) ON asked.key = claimed.key
-WHERE import_id = $1 AND row < $2
+WHERE import_id = $1 AND row > $5 AND row < $2
   AND NOT EXISTS (SELECT FROM unnest($3::int[]) AS judged(row) WHERE judged.row = import_row.row)
 GROUP BY asked.key
 """
@@ -118,12 +119,12 @@ async def judge_portion(session: Session, job: Import, actor: Actor) -> Portion 
     waiting = list(found.all())
     if not waiting:
         return None
-    rows = await _read(waiting, written_columns(job.mapping, job.kind))
+    rows = await _read(waiting, written_columns(job.mapping, job.kind), told_customers(job.header or ()))
     known = await find_known(session, actor, rows)
     asked = [key for row in rows for named in file_keys(row).values() for key in named]
     asked += [customer_key(customer_id) for customer_id in known.by_id]
     numbers = [row.number for row in rows]
-    earlier = await run(session, _EARLIER, job.id, numbers[-1], numbers, asked)
+    earlier = await run(session, _EARLIER, job.id, numbers[-1], numbers, asked, job.mapping["header_row"])
     first: dict[str, int] = {row.key: row.first for row in earlier}
     reveals = await _open_reveals(session, actor, rows)
     preview = Preview(known, job.chosen, first, reveals)
@@ -175,10 +176,10 @@ async def _open_reveals(session: Session, actor: Actor, rows: Sequence[ReadRow])
     return await open_reveals(session, actor, "batch", settings_of(session).reveal_batch_per_hour)
 
 
-async def _read(waiting: Sequence[Any], columns: Sequence[Any]) -> list[ReadRow]:
+async def _read(waiting: Sequence[Any], columns: Sequence[Any], told_at: int | None = None) -> list[ReadRow]:
     rows: list[ReadRow] = []
     for number, cells, employee_id, *_ in waiting:
-        row = read_row(number, msgspec.json.decode(cells, type=list[str]), columns)
+        row = read_row(number, msgspec.json.decode(cells, type=list[str]), columns, told_at)
         row.manager_id = str(employee_id) if employee_id is not None else None
         rows.append(row)
         if len(rows) % TURN_ROWS == 0:

@@ -52,12 +52,14 @@ class ReadRow:
     """One row as far as it can be understood alone: `given` by field, CLEAR or the cell's meaning.
 
     `manager_id` is the responsible person that the uploader set for the row, whatever its cell says.
+    `returned`: the customer's id is not the uploader's, but what an earlier result of ours said of the row.
     """
 
     number: int
     given: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     manager_id: str | None = None
+    returned: bool = False
 
 
 class BadCell(ValueError):
@@ -68,8 +70,13 @@ class BadCell(ValueError):
         self.code = code
 
 
-def read_row(number: int, cells: Sequence[str], columns: Iterable[tuple[int, CustomerField]]) -> ReadRow:
-    """Understand the mapped cells of a row; cells that make no sense become problems."""
+def read_row(
+    number: int, cells: Sequence[str], columns: Iterable[tuple[int, CustomerField]], told_at: int | None = None
+) -> ReadRow:
+    """Understand the mapped cells of a row; cells that make no sense become problems.
+
+    At `told_at` an earlier result says which customer the row became: that is whom a row without an id means.
+    """
     row = ReadRow(number)
     for index, column in columns:
         text = cells[index].strip() if index < len(cells) else ""
@@ -85,6 +92,13 @@ def read_row(number: int, cells: Sequence[str], columns: Iterable[tuple[int, Cus
             row.given[column.field] = _READERS.get(column.field, _text)(unguard_clear(text))
         except BadCell as error:
             row.problems.append(Problem(column.field, error.code))
+    told = cells[told_at].strip() if told_at is not None and told_at < len(cells) else ""
+    if told and "customer_id" not in row.given:
+        row.returned = True
+        try:
+            row.given["customer_id"] = _id(told)
+        except BadCell as error:
+            row.problems.append(Problem("customer_id", error.code))
     return row
 
 

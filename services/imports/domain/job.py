@@ -129,8 +129,9 @@ class Import(Versioned, Mapped):
         return True
 
     def validated(self, counts: Mapping[str, int], changed_columns: Mapping[str, int], at: datetime) -> None:
-        """The preview is there: every row has an outcome."""
-        self.counts, self.changed_columns, self.validated_at = dict(counts), dict(changed_columns), at
+        """The preview is there: every row has an outcome, and it is as old as the first that was judged (M2)."""
+        self.counts, self.changed_columns = dict(counts), dict(changed_columns)
+        self.validated_at = self.validated_at or at
         self._step("ready")
 
     def confirm(self, skip_errors: bool, at: datetime, preview_hours: int, actor: Actor) -> None:
@@ -149,9 +150,11 @@ class Import(Versioned, Mapped):
         self.counts, self.changed_columns = dict(counts), dict(changed_columns)
         self.version += 1
 
-    def judge_again(self, actor: Actor) -> None:
-        """Too many rows were touched for one request: the preview is completed beside it."""
+    def judge_again(self, touched: int, actor: Actor) -> None:
+        """Too many rows were touched for one request: the preview is completed beside it, made anew if all were."""
         self.require_state("ready")
+        if touched >= self.total:
+            self.validated_at = None
         self.actor = actor.reference().model_dump(mode="json")
         self._step("validating")
 

@@ -4,7 +4,7 @@ Pure rules over rows that were read and customers that were looked up; nothing h
 of rows matters: whoever names an id, code or phone first in a file keeps it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -89,6 +89,8 @@ class Preview:
         problems += self._taken_phones(row, customer)
         found = _Found(customer.record if customer is not None else _NOBODY)
         self._values(row, found, problems)
+        if row.returned and found.values and not self._options.overwrite:
+            problems.append(Problem("customer_id", "already_exists"))
         if customer is None and "name" not in found.values and not _about(problems, "name"):
             problems.append(Problem("name", "required"))
         if problems:
@@ -140,7 +142,7 @@ class Preview:
         field = next((name for name in ("customer_id", "code") if name in row.given), "phones")
         if not customer.changeable:
             return Problem(field, "forbidden")
-        if not self._options.overwrite:
+        if not self._options.overwrite and not row.returned:
             return Problem(field, "already_exists")
         key = customer_key(customer.id)
         keys["customer"] = [key]
@@ -266,6 +268,11 @@ def file_keys(row: ReadRow) -> dict[str, list[str]]:
         if given is not None and given is not CLEAR:
             keys[name] = [f"{name}:{value}" for value in (given if name == "phones" else (given,))]
     return keys
+
+
+def keys_of(customer_id: UUID, code: str, phones: Iterable[str]) -> list[str]:
+    """What a row claims that means, or met, a customer: by any of its names."""
+    return [f"customer_id:{customer_id}", *([f"code:{code}"] if code else ()), *(f"phones:{phone}" for phone in phones)]
 
 
 def customer_key(customer_id: UUID) -> str:

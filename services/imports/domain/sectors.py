@@ -65,9 +65,15 @@ class SectorPreview:
             if plan.code is not None and first.setdefault(plan.code, plan) is not plan:
                 plan.problems.append(Problem("code", "duplicate_in_file"))
             planned.append(plan)
-        for plan in planned:
-            self._check_parent(plan, first)
-        self._check_names(planned, first)
+        unchecked: Sequence[_Planned] = planned
+        while unchecked:
+            written = {code: plan for code, plan in first.items() if not plan.problems}
+            for plan in unchecked:
+                self._check_parent(plan, written)
+            self._check_names(planned, first)
+            # Whose parent is not written after all is not either, nor gives its name to others: until no more fail.
+            failed = any(plan.problems for plan in written.values())
+            unchecked = [plan for plan in planned if not plan.problems] if failed else ()
         return [self._judged(plan) for plan in planned]
 
     def _plan(self, row: ReadRow) -> _Planned:
@@ -89,27 +95,27 @@ class SectorPreview:
             problems,
         )
 
-    def _check_parent(self, plan: _Planned, first: dict[str, _Planned]) -> None:
-        """The parent is there, enabled, not below the sector itself, and not too deep."""
+    def _check_parent(self, plan: _Planned, written: dict[str, _Planned]) -> None:
+        """The parent is there or `written`, enabled, not below the sector itself, and not too deep."""
         parent = plan.parent_code
         if parent is None:
             return
         known = self._known.get(parent)
-        if parent not in first and known is None:
+        if parent not in written and known is None:
             plan.problems.append(Problem("parent_code", "unknown_option"))
-        elif parent not in first and known is not None and not known.live:
+        elif parent not in written and known is not None and not known.live:
             plan.problems.append(Problem("parent_code", "parent_disabled"))
         else:
             above, levels = parent, 1
             while above is not None and above != plan.code and levels <= MAX_DEPTH:
-                above, levels = self._parent_of(above, first), levels + 1
+                above, levels = self._parent_of(above, written), levels + 1
             if above is not None:
                 code = "cycle" if above == plan.code else "validation_failed"
                 plan.problems.append(Problem("parent_code", code))
 
-    def _parent_of(self, code: str, first: dict[str, _Planned]) -> str | None:
-        if code in first:
-            return first[code].parent_code
+    def _parent_of(self, code: str, written: dict[str, _Planned]) -> str | None:
+        if code in written:
+            return written[code].parent_code
         known = self._known.get(code)
         return known.parent_code if known is not None else None
 

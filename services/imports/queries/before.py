@@ -11,6 +11,7 @@ from services.imports.domain.job import Import
 from services.imports.queries.names import upload_texts
 from shared.contracts.customer_fields import BY_NAME, CustomerField
 from shared.database import Session, run
+from shared.identity import Actor
 
 _WRITTEN_OVER = """
 FROM import_row WHERE import_id = $1 AND action = 'update' AND customer_id IS NOT NULL
@@ -31,7 +32,7 @@ def before_heading(columns: Sequence[CustomerField], language: str) -> list[str]
 
 
 async def before_records(
-    session: Session, job: Import, columns: Sequence[CustomerField], after: int, limit: int
+    session: Session, actor: Actor, job: Import, columns: Sequence[CustomerField], after: int, limit: int
 ) -> tuple[list[list[str]], int]:
     """Records of updated customers behind a row number: id, and the old values of what was changed; the last row.
 
@@ -41,7 +42,7 @@ async def before_records(
     rows: list[tuple[UUID, dict[str, object], frozenset[str]]] = [
         (row.customer_id, msgspec.json.decode(row.old), frozenset(row.changed)) for row in found
     ]
-    texts = await upload_texts(session, ids_in(StoredRow({}, old, {}, False) for _, old, _ in rows))
+    texts = await upload_texts(session, actor, ids_in(StoredRow({}, old, {}, False) for _, old, _ in rows))
     records = [
         [str(customer_id), *(upload_text(c.field, old, texts) if c.field in changed else "" for c in columns)]
         for customer_id, old, changed in rows

@@ -11,6 +11,7 @@ from services.imports.domain.changes import StoredRow, ids_in, shown_changes
 from services.imports.domain.job import SECTORS, Import
 from services.imports.queries.names import names_of
 from shared.database import Session, run
+from shared.identity import Actor
 
 _PAGE = """
 SELECT row, outcome, action, customer_id, code, "values"::text AS written, old::text AS old, current::text AS current,
@@ -27,8 +28,11 @@ SELECT count(*) FROM import_row
 WHERE import_id = $1 AND outcome IS NOT NULL AND (cardinality($2::text[]) = 0 OR outcome = ANY($2::text[]))
 """
 
+# Whom a row means, or has become; not whom a refused one has met: corrected, it may mean another or nobody.
 _RESULT = """
-SELECT row, cells::text AS cells, outcome, customer_id, code, errors::text AS errors, reason, kept_fields
+SELECT row, cells::text AS cells, outcome, code,
+    CASE WHEN (outcome = 'unchanged' OR action IS NOT NULL) AND (action, outcome) IS DISTINCT FROM ('create', 'undone')
+         THEN customer_id END AS customer_id, errors::text AS errors, reason, kept_fields
 FROM import_row
 WHERE import_id = $1 AND outcome IS NOT NULL AND row > $2 ORDER BY row LIMIT $3
 """
@@ -36,6 +40,7 @@ WHERE import_id = $1 AND outcome IS NOT NULL AND row > $2 ORDER BY row LIMIT $3
 
 async def list_rows(
     session: Session,
+    actor: Actor,
     job: Import,
     outcomes: Sequence[str],
     limit: int,
@@ -47,7 +52,7 @@ async def list_rows(
     found = (await run(session, _PAGE, job.id, after, list(outcomes), numbers, limit)).all()
     adds = job.chosen.append_multi_select
     stored = [_stored(row, adds) for row in found]
-    names = await names_of(session, ids_in(stored), language)
+    names = await names_of(session, actor, ids_in(stored), language)
     return [
         {
             "row": row.row,

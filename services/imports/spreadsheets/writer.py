@@ -11,6 +11,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Literal, Protocol, Self
 
@@ -18,7 +19,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from services.imports.spreadsheets.annotations import Annotation, annotation_headers, is_annotation
+from services.imports.spreadsheets.annotations import Annotation, annotation_headers, is_annotation, told_customers
 from services.imports.spreadsheets.limits import Limits
 from services.imports.spreadsheets.wording import TemplateWords, template_words
 from shared.spreadsheets import TEXT_ONLY, guard_formula
@@ -76,11 +77,13 @@ def begin_table(header: Sequence[str], language: str, file_format: FileFormat) -
 class ResultFile:
     """The rows as people sent them, each with what became of it in four more columns.
 
-    Columns added by an earlier result are replaced. Corrected, the file can be uploaded again.
+    Columns added by an earlier result are replaced; whom that one named for a row stays where nobody is named
+    now. Corrected, the file can be uploaded again.
     """
 
     def __init__(self, header: Sequence[str], language: str, file_format: FileFormat) -> None:
         self._own = [index for index, heading in enumerate(header) if not is_annotation(heading)]
+        self._told = told_customers(header)
         first = [*(header[index] for index in self._own), *annotation_headers(language)]
         sheet = template_words(language).result_sheet
         self._file: TableFile = CsvFile(first) if file_format == "csv" else XlsxFile(sheet, first)
@@ -89,9 +92,14 @@ class ResultFile:
     def add(self, rows: Iterable[tuple[Sequence[str], Annotation]]) -> bytes:
         """Write rows with what became of them; answers what can go out by now."""
         return self._file.add(
-            [*(cells[index] if index < len(cells) else "" for index in self._own), *annotation.cells]
+            [*(cells[index] if index < len(cells) else "" for index in self._own), *self._beside(cells, annotation)]
             for cells, annotation in rows
         )
+
+    def _beside(self, cells: Sequence[str], annotation: Annotation) -> Sequence[str]:
+        if self._told is not None and not annotation.customer_id and self._told < len(cells):
+            annotation = replace(annotation, customer_id=cells[self._told])
+        return annotation.cells
 
 
 class CsvFile:

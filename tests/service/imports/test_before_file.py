@@ -102,3 +102,19 @@ async def test_the_file_waits_for_a_preview_and_comes_as_it_was_uploaded_or_aske
     job = await desk.preview(("Tên KH",), ("Lan",))
     answer = await desk.http.get(f"/api/v1/imports/{job['id']}/before-file", params={"format": "xlsx"})
     assert answer.content.startswith(b"PK")
+
+
+async def test_a_referrer_whom_the_uploader_does_not_see_is_told_by_id_alone(desk: Desk) -> None:
+    """A2: neither the preview nor the file of old values says the code of a hidden customer; its own ones do."""
+    hidden, own = customer(code="BIMAT"), customer(code="CUATOI", manager_id=desk.employee_id)
+    first, second = (
+        customer(code=code, manager_id=desk.employee_id, referrer_customer_id=referrer.state.id)
+        for code, referrer in (("K1", hidden), ("K2", own))
+    )
+    await desk.harness.deliver(hidden, own, first, second)
+    job = await desk.preview(("Mã KH", "Người giới thiệu"), ("K1", "#CLEAR"), ("K2", "#CLEAR"), overwrite=True)
+    olds = [row["changes"]["referrer"]["old"] for row in await desk.rows(job["id"])]
+    assert olds == [str(hidden.state.id), "CUATOI"]
+    answer = await desk.http.get(f"/api/v1/imports/{job['id']}/before-file")
+    records = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert [record[1] for record in records[1:]] == olds

@@ -272,3 +272,30 @@ async def test_after_confirm_there_is_no_way_back(desk: Desk) -> None:
         await desk.http.delete(path),
     ]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(409, "wrong_state")}
+
+
+async def test_a_chunk_whose_answer_needs_several_records_is_answered_by_its_rows(desk: Desk) -> None:
+    """M9, M2: one record of several leaves it open, also after a repetition; a chunk sent again may fill the gap."""
+    job = await desk.preview(("Tên khách hàng",), *((name,) for name in ("Lan", "Minh", "Hoa", "Tám")))
+    await desk.confirm(job["id"])
+    [chunk] = await desk.confirmed()
+    whole = applied(chunk)
+    parts = [
+        whole.model_copy(update={"rows": (row,), "elsewhere": tuple(r.row for r in whole.rows if r is not row)})
+        for row in whole.rows
+    ]
+    await desk.harness.deliver(parts[3], parts[0])
+    await desk.harness.deliver(parts[0])
+    job = await desk.read(job["id"])
+    assert (job["state"], job["done"], job["counts"]) == ("applying", 2, {"create": 2, "created": 2})
+    await desk.harness.sql("UPDATE import_chunk SET sent_at = sent_at - interval '61 s'")
+    async with desk.harness.database.transaction() as session:
+        assert await resend_silent_chunks(session, 60) == 1
+    [_, again] = await desk.confirmed()
+    assert [row.row for row in again.rows] == [3, 4], "what is answered is not asked again"
+    rest = applied(again)
+    await desk.harness.deliver(rest.model_copy(update={"rows": rest.rows[:1], "elsewhere": (4,)}))
+    assert (await desk.read(job["id"]))["state"] == "applying"
+    await desk.harness.deliver(rest.model_copy(update={"rows": rest.rows[1:], "elsewhere": (3,)}))
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("finished", {"created": 4})

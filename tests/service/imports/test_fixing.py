@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.imports.spreadsheets.limits import Limits
 from shared.envelope import new_id
 from tests.service.imports.desk import Desk
 from tests.support.records import customer, employee
@@ -145,3 +146,50 @@ async def test_fixing_some_cells_does_not_make_an_old_preview_young(desk: Desk) 
     await desk.harness.sql("UPDATE import SET validated_at = validated_at - interval '24 hours'")
     await fix(desk, job, items=[{"row": 2, "cells": {"name": "Lan Anh"}}])
     assert (await desk.confirm(job["id"])).json()["code"] == "preview_expired"
+
+
+@pytest.mark.parametrize(("texts", "find"), [(["a" * 30_000] * 20, "aa"), (["aa", "b"], "a")])
+async def test_a_replacement_that_no_cell_can_hold_is_refused_before_anything_is_replaced(
+    desk: Desk, texts: list[str], find: str
+) -> None:
+    """M2: it would multiply a text beyond what a cell holds, and many of them beyond any memory."""
+    job = await desk.preview(HEADER, *((f"Khách {n}", "", text) for n, text in enumerate(texts)))
+    before = await desk.harness.sql("SELECT row, cells::text, stale FROM import_row ORDER BY row")
+    answer = await fix(desk, job, 422, field="occupation", find=find, replace="b" * 32_767)
+    assert [(error["pointer"], error["code"]) for error in answer["errors"]] == [("/replace", "validation_failed")]
+    assert await desk.harness.sql("SELECT row, cells::text, stale FROM import_row ORDER BY row") == before
+    assert (await desk.read(job["id"]))["version"] == job["version"]
+    whole = await fix(desk, job, field="occupation", find=texts[0], replace="b" * 32_767)
+    assert whole["changed"] == texts.count(texts[0])
+
+
+async def test_cells_do_not_grow_beyond_what_a_file_may_hold(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M2: all texts of an import together, however they are fixed; making them shorter is always possible."""
+    job = await desk.preview(HEADER, ("Lan", "", "x" * 900), ("Minh", "", ""))
+    monkeypatch.setattr(Limits, "answer_bytes", 1_000)
+    longer = [
+        ({"items": [{"row": 3, "cells": {"occupation": "y" * 200}}]}, "/items"),
+        ({"field": "occupation", "find": "", "replace": "y" * 200}, "/replace"),
+        ({"field": "occupation", "replace": "y" * 700}, "/replace"),
+        ({"field": "occupation", "find": "x", "replace": "yy"}, "/replace"),
+    ]
+    for change, pointer in longer:
+        answer = await fix(desk, job, 422, **change)
+        assert answer["errors"][0]["pointer"] == pointer, change
+    assert (await desk.read(job["id"]))["version"] == job["version"]
+    assert (await fix(desk, job, field="occupation", find="xx", replace="y"))["changed"] == 1
+    assert (await fix(desk, job, items=[{"row": 3, "cells": {"occupation": "y" * 200}}]))["changed"] == 1
+
+
+async def test_rows_that_were_not_touched_stay_as_old_as_they_were(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M2: also where more are touched than one request judges; a preview made anew as a whole is young again."""
+    monkeypatch.setattr("services.imports.commands.edits.PORTION_ROWS", 1)
+    job = await desk.preview(HEADER, ("A", "", "x"), ("B", "", "x"), ("C", "", ""))
+    await desk.harness.sql("UPDATE import SET validated_at = validated_at - interval '25 hours'")
+    answer = await fix(desk, job, field="occupation", find="x", replace="y")
+    assert (answer["changed"], answer["import"]["state"]) == (2, "validating")
+    await desk.work()
+    assert (await desk.confirm(job["id"])).json()["code"] == "preview_expired"
+    assert (await fix(desk, job, field="occupation", replace="z"))["changed"] == 3
+    await desk.work()
+    assert (await desk.confirm(job["id"])).status_code == 202

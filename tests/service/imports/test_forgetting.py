@@ -1,17 +1,38 @@
 """Copies that follow their topics, erased customers, and content that has served its time."""
 
+import asyncio
 from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from services.imports.app import expire
+from services.imports.commands.validation import judge_portion
 from shared.contracts.customers import CustomerDeleted, CustomerErased, ErasedState
+from shared.contracts.imports import RowError
 from shared.contracts.work import ErasureCompleted
 from shared.envelope import new_id
-from tests.service.imports.desk import Desk
+from tests.service.imports.desk import Desk, applied
 from tests.support.records import BY_SYSTEM, customer, customer_state, employee
 
 HEADER = ("Mã khách hàng", "Tên khách hàng")
+SECRET_TABLES = ("customer", "customer_record", "import_row", "outbox", "revealed_phone")
+
+
+def erasure(customer_id: UUID, version: int = 5) -> CustomerErased:
+    """What `customers` says of somebody who is erased."""
+    return CustomerErased(version=version, state=ErasedState(id=customer_id), cause=BY_SYSTEM)
+
+
+async def traces(desk: Desk, *texts: str) -> list[tuple[str, str]]:
+    """Where any of these texts is still held."""
+    return [
+        (table, text)
+        for table in SECRET_TABLES
+        for text in texts
+        if await desk.harness.sql(f"SELECT 1 FROM {table} AS t WHERE t::text LIKE '%{text}%'")
+    ]
 
 
 async def test_an_older_record_never_replaces_a_newer_one(desk: Desk) -> None:
@@ -119,3 +140,92 @@ async def test_rows_that_wait_for_the_relay_forget_an_erased_customer(desk: Desk
     await desk.answer(chunk)
     job = await desk.read(job["id"])
     assert (job["state"], job["counts"]) == ("finished", {"failed": 1, "updated": 1})
+
+
+async def test_a_row_whose_answer_comes_behind_the_erasure_of_its_customer_is_emptied(desk: Desk) -> None:
+    """C8: topics are not ordered among themselves; only the answer says whom the row made."""
+    job = await desk.preview(("Tên khách hàng", "SĐT"), ("Lan Bí Mật", "0901234567"), ("Minh", ""))
+    await desk.confirm(job["id"])
+    [chunk] = await desk.confirmed()
+    answer = applied(chunk)
+    gone = answer.rows[0].customer_id
+    assert gone is not None
+    await desk.harness.forget_told()
+    await desk.harness.deliver(erasure(gone))
+    await desk.harness.deliver(answer)
+    assert await traces(desk, "Bí Mật", "901234567") == []
+    emptied, other = await desk.rows(job["id"])
+    assert (emptied["outcome"], emptied["changes"], emptied["code"]) == ("created", {}, None)
+    assert other["changes"]["name"]["new"] == "Minh"
+    job = await desk.read(job["id"])
+    assert (job["state"], job["counts"]) == ("finished", {"created": 2})
+
+
+@pytest.mark.parametrize("judged_by", ["services.imports.worker", "services.imports.commands.edits"])
+async def test_an_erasure_while_rows_are_judged_waits_and_finds_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, judged_by: str
+) -> None:
+    """C8: what was read of the customer before would be stored behind the erasure, and stay."""
+    lan = customer(
+        code="K1", name="Lan Bí Mật", phones=("+84901234567",), occupation="Mật vụ", manager_id=desk.employee_id
+    )
+    hidden = customer(code="K2", phones=("+84907654321",))
+    await desk.harness.deliver(lan, hidden)
+    header = ("Mã khách hàng", "SĐT", "Nghề nghiệp")
+    rows = ("K1", "", "Tình báo"), ("", "0907654321", "Tình báo")
+    job = (
+        await desk.preview(header, *rows, overwrite=True)
+        if "edits" in judged_by
+        else await desk.upload_sheet(header, *rows)
+    )
+    erasing: list[asyncio.Task[None]] = []
+
+    async def judge_slowly(*given: Any) -> Any:
+        portion = await judge_portion(*given)
+        if not erasing:
+            gone = erasure(lan.state.id), erasure(hidden.state.id)
+            erasing.append(asyncio.create_task(desk.harness.deliver(*gone)))
+            await asyncio.wait(erasing, timeout=0.5)
+        return portion
+
+    monkeypatch.setattr(f"{judged_by}.judge_portion", judge_slowly)
+    path = f"/api/v1/imports/{job['id']}"
+    if "edits" in judged_by:
+        fixed = {"field": "occupation", "find": "Tình báo", "replace": "Tình báo viên"}
+        assert (await desk.http.patch(f"{path}/rows", json=fixed)).status_code == 200
+    else:
+        await desk.http.put(f"{path}/options", json={"overwrite": True})
+        await desk.http.put(f"{path}/mapping", json={"columns": job["mapping"]["columns"]})
+        await desk.work()
+    await asyncio.gather(*erasing)
+    await desk.work()
+    assert await traces(desk, "Bí Mật", "Mật vụ", "Tình báo", "907654321", "901234567") == []
+    assert (await desk.read(job["id"]))["counts"] == {"error": 2}
+
+
+async def test_rows_that_were_refused_for_an_erased_customer_are_emptied(desk: Desk) -> None:
+    """C8: they name nobody, but hold the name and number of whom they met; before confirm and after it."""
+    hidden = customer(code="KH9", name="Lan Bí Mật", phones=("+84901234567",))
+    await desk.harness.deliver(hidden)
+    header = ("ID", "Mã KH", "Tên KH", "SĐT")
+    met = (
+        ("", "", "Lan Bí Mật", "0901234567"),
+        ("", "KH9", "Lan Bí Mật Hai", ""),
+        (str(hidden.state.id), "", "Lan Bí Mật Ba", ""),
+    )
+    jobs = [await desk.preview(header, *met, ("", "", name, "")) for name in ("Minh", "Hoa")]
+    await desk.confirm(jobs[0]["id"], skip_errors=True)
+    await desk.answer_all()
+    contacts = {"contacts": [{"name": "Lan Bí Mật", "phone": "0901234567", "device_contact_id": "d1"}]}
+    await desk.http.post("/api/v1/contact-syncs", json=contacts)
+    taken = {"outcome": "error", "customer_id": None, "code": None, "version": None}
+    await desk.answer((await desk.confirmed())[-1], **taken, errors=(RowError(field="phones", code="phone_taken"),))
+    await desk.harness.forget_told()
+    await desk.harness.deliver(erasure(hidden.state.id))
+    assert await traces(desk, "Bí Mật", "901234567") == []
+    assert [(await desk.read(job["id"]))["counts"] for job in jobs] == [
+        {"created": 1, "skipped": 3},
+        {"create": 1, "error": 3},
+    ]
+    names = [[row["changes"].get("name") for row in await desk.rows(job["id"])] for job in jobs]
+    assert [last["new"] for *_, last in names if last] == ["Minh", "Hoa"]

@@ -1,10 +1,15 @@
 """Between upload and preview: headings, mappings that are kept, options."""
 
+import asyncio
+import io
 from datetime import timedelta
 
+import openpyxl
 import pytest
 
+from shared.database import run
 from shared.envelope import new_id
+from tests.conftest import MakeHarness
 from tests.service.imports.desk import Desk
 from tests.support.records import employee
 
@@ -154,3 +159,67 @@ async def test_headings_only_the_uploader_knows_are_proposed_from_their_earlier_
     other = await Desk(desk.harness).open()
     foreign = await other.upload_sheet(header, ("Hoa", "Y tá"))
     assert [column["field"] for column in foreign["mapping"]["columns"]] == ["name", None]
+
+
+async def test_a_mapping_is_saved_also_where_it_is_the_one_that_was_chosen_already(desk: Desk) -> None:
+    """M2: nothing is judged again, and the next file is recognised."""
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    body = {"columns": job["mapping"]["columns"], "save_as": "Hằng tuần"}
+    answer = (await desk.http.put(f"/api/v1/imports/{job['id']}/mapping", json=body)).json()
+    assert (answer["state"], answer["version"]) == ("ready", job["version"])
+    [saved] = (await desk.http.get("/api/v1/import-mappings")).json()["items"]
+    assert saved["name"] == "Hằng tuần"
+
+
+async def test_mappings_saved_under_one_name_at_the_same_moment_are_one(desk: Desk) -> None:
+    """M2: the later replaces the earlier, nobody is told of a fault."""
+    job = await desk.upload_sheet(("Cột A",), ("Lan",))
+    body = {"columns": [{"index": 0, "field": "name"}], "save_as": "Chung"}
+    async with desk.harness.database.transaction() as session:
+        await run(
+            session,
+            "INSERT INTO import_mapping (id, owner, name, name_folded, kind, columns, created_at)"
+            " VALUES ($1, $2, 'CHUNG', 'chung', 'customers', '[]', clock_timestamp())",
+            new_id(),
+            f"user/{desk.employee_id}",
+        )
+        saving = asyncio.create_task(desk.http.put(f"/api/v1/imports/{job['id']}/mapping", json=body))
+        await asyncio.wait({saving}, timeout=0.5)
+    assert (await saving).status_code == 200
+    [saved] = (await desk.http.get("/api/v1/import-mappings")).json()["items"]
+    assert (saved["name"], len(saved["columns"])) == ("Chung", 1)
+
+
+async def test_no_more_mappings_are_kept_than_the_limit_says(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M2: one more is 422 at `/save_as`; one that is there can still be replaced."""
+    monkeypatch.setattr("services.imports.commands.preparation.MAX_SAVED", 1)
+    job = await desk.preview(("Tên khách hàng",), ("Lan",))
+    path = f"/api/v1/imports/{job['id']}/mapping"
+    for name, status in (("Một", 200), ("Hai", 422), ("MỘT", 200)):
+        answer = await desk.http.put(path, json={"columns": job["mapping"]["columns"], "save_as": name})
+        assert answer.status_code == status, answer.text
+        if status == 422:
+            [error] = answer.json()["errors"]
+            assert (error["pointer"], error["code"]) == ("/save_as", "too_many_items")
+    [saved] = (await desk.http.get("/api/v1/import-mappings")).json()["items"]
+    assert saved["name"] == "MỘT"
+
+
+async def test_a_row_that_became_heading_claims_nothing_any_more(desk: Desk) -> None:
+    """M3: what stood above the data is no duplicate of it."""
+    header = ("Tên khách hàng", "SĐT")
+    job = await desk.preview(header, ("Lan", "0901234567"), ("Minh", "0901234567"))
+    assert [row["outcome"] for row in await desk.rows(job["id"])] == ["create", "error"]
+    body = {"header_row": 2, "columns": job["mapping"]["columns"]}
+    await desk.http.put(f"/api/v1/imports/{job['id']}/mapping", json=body)
+    await desk.work()
+    [row] = await desk.rows(job["id"])
+    assert (row["row"], row["outcome"], row["errors"]) == (3, "create", [])
+
+
+async def test_a_template_says_how_many_rows_this_deployment_takes(make_harness: MakeHarness) -> None:
+    """M1: the limit is a setting."""
+    desk = await Desk(await make_harness("imports", import_max_rows=345)).open()
+    content = (await desk.http.get("/api/v1/imports/template", headers={"Accept-Language": "en"})).content
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).worksheets[1]
+    assert "Only the first sheet is read, at most 345 rows." in [cell.value for row in sheet.rows for cell in row]

@@ -201,3 +201,37 @@ async def test_the_template_and_the_fields_are_those_of_sectors(office: Desk) ->
     assert [field["field"] for field in fields] == ["name", "code", "parent_code"]
     answer = await office.http.get("/api/v1/imports/template", params={"kind": "sectors", "format": "csv"})
     assert answer.text.removeprefix("\ufeff") == "Tên lĩnh vực *,Mã lĩnh vực,Mã lĩnh vực cha\r\n"
+
+
+async def test_children_of_a_row_in_error_are_in_error_and_so_are_theirs(office: Desk) -> None:
+    """G6, M12: nothing is promised that would find no parent; a parent that is there without its row is one."""
+    rows = await preview(
+        office,
+        ("Nhánh", "BRANCH", ""),
+        ("Cành", "TWIG", "BRANCH"),
+        ("Lá", "LEAF", "TWIG"),
+        ("Nhánh", "BRANCH2", ""),
+        ("Chồi", "BUD", "BRANCH2"),
+        ("Hoa", "BLOOM", "OLD"),
+        ("", "OLD", ""),
+        ("#CLEAR", "FOOD", ""),
+        ("Bánh", "CAKE", "FOOD"),
+        ("Nhánh", "BRANCH", ""),
+        overwrite=True,
+    )
+    assert codes(rows) == [
+        "create",
+        "create",
+        "create",
+        ("name", "duplicate_in_file"),
+        ("parent_code", "unknown_option"),
+        "create",
+        "update",
+        ("name", "required"),
+        "create",
+        ("code", "duplicate_in_file"),
+    ]
+    rows = await preview(office, ("Lá", "LEAF", "TWIG"), ("Cành", "TWIG", "BRANCH"), ("Nhánh", "BRANCH", "NONE"))
+    assert codes(rows) == [("parent_code", "unknown_option")] * 3
+    rows = await preview(office, ("Hoa", "BLOOM", "OLD"), ("#CLEAR", "OLD", ""), overwrite=True)
+    assert codes(rows) == [("parent_code", "parent_disabled"), ("name", "required")]

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from services.imports.settings import MIB
+from tests.conftest import MakeHarness
 from tests.service.imports.desk import Desk, csv_file
 from tests.support.harness import Harness
 
@@ -44,6 +45,18 @@ async def test_wrong_kinds_and_sizes_are_refused_at_once(
     """M1: .xlsx and .csv up to 5 MiB."""
     answer = await desk.upload(content, name)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_larger_limit_of_a_file_takes_larger_uploads(make_harness: MakeHarness) -> None:
+    """M1: the limit is one setting; what a body may take follows it unless it is set, too."""
+    large = SHEET + b"x" * (6 * MIB)
+    for settings, status in (
+        ({"import_max_file_bytes": 7 * MIB}, 201),
+        ({"import_max_file_bytes": 7 * MIB, "max_body_bytes": 5 * MIB}, 413),
+        ({}, 413),
+    ):
+        desk = await Desk(await make_harness("imports", **settings)).open()
+        assert (await desk.upload(large)).status_code == status, settings
 
 
 @pytest.mark.parametrize("form", [{"kind": "dragons"}, {"colour": "red"}, {"repeat": "perhaps"}])
