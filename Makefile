@@ -38,8 +38,9 @@ test: $(INSTALLED) lint types contracts ## All tests, from a clean checkout
 	$(BIN)/pytest tests/unit tests/architecture tests/contract tests/service --numprocesses=2 --dist=loadfile $(PYTEST_OPTIONS)
 	$(BIN)/pytest tests/end_to_end tests/chaos/test_kills.py $(PYTEST_OPTIONS)
 
-outages: $(INSTALLED) ## Take Kafka and PostgreSQL away under load, let consumers come and go, kill at each step of an import
-	$(BIN)/pytest tests/chaos/test_outages.py tests/chaos/test_import_kills.py $(PYTEST_OPTIONS)
+outages: $(INSTALLED) ## Take Kafka and PostgreSQL away under load, let consumers come and go, kill at each step of an import or distribution
+	$(BIN)/pytest tests/chaos/test_outages.py tests/chaos/test_import_kills.py tests/chaos/test_distribution_kills.py \
+		$(PYTEST_OPTIONS)
 
 fuzz: $(INSTALLED) ## Ask every path of every document many times, as two users: make fuzz examples=50
 	RAPPORT_FUZZ_EXAMPLES=$(or $(examples),50) $(BIN)/pytest tests/service/every_path/test_schemathesis.py $(PYTEST_OPTIONS)

@@ -2,7 +2,7 @@
 
 from services.campaigns import consumers
 from services.campaigns.api import automations, campaigns, distribution, long_work, opportunities, staff, statuses
-from services.campaigns.commands.publishing import republish
+from services.campaigns.commands.republishing import SOURCES
 from services.campaigns.jobs import distribute_waiting, purge_of_campaigns
 from services.campaigns.settings import CampaignsSettings
 from services.campaigns.worker import automate, work
@@ -26,6 +26,6 @@ SERVICE = Service(
     subscriptions=subscriptions_in(consumers),
     settings=CampaignsSettings,
     jobs={"distribute-waiting": distribute_waiting, "purge": purge_of_campaigns},
-    republish=republish,
+    republished=SOURCES,
     workers=(work, automate),
 )

@@ -42,6 +42,13 @@ FAULTS: dict[str, Callable[[int], None]] = {
         switches.relay_gives_new_ids,
         switches.facts_are_always_new,
         switches.idempotency_off,
+        switches.turns_are_forgotten,
+        switches.capacity_is_for_each_call,
+        switches.campaigns_take_anybody_twice,
+        switches.chains_of_rules_go_on,
+        switches.confirmed_rows_are_always_new,
+        switches.stale_previews_are_written,
+        switches.undo_writes_over_later_changes,
     )
 }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 CONSUMING = "tests/service/shared/test_consuming.py::"
 RELAY = "tests/service/shared/test_relay.py::"
 KILLS = "tests/chaos/test_kills.py::"
+CAMPAIGNS = "tests/service/campaigns/"
+CUSTOMERS = "tests/service/customers/"
 OUTAGES = "tests/chaos/test_outages.py::"
 
 
@@ -221,6 +223,84 @@ SAFEGUARDS = (
             Proof(
                 f"{KILLS}test_requests_survive_their_api[api_dies_before_answer:5]",
                 r"\d+ customers where 12 were made",
+            ),
+        ),
+    ),
+    Safeguard(
+        "fair-over-time",
+        "shares are fair over many distributions, not only within one (K4)",
+        "turns_are_forgotten",
+        (
+            Proof(
+                f"{CAMPAIGNS}test_distribution.py::test_weights_are_honoured_over_many_calls",
+                r"assert 1\.0 < 1",
+            ),
+        ),
+    ),
+    Safeguard(
+        "daily-capacity",
+        "who has had enough today gets no more, however often is distributed (K4)",
+        "capacity_is_for_each_call",
+        (
+            Proof(
+                f"{CAMPAIGNS}test_distribution.py::test_a_daily_capacity_is_for_the_day_over_all_calls",
+                r"assert \(4, 0\) == \(1, 3\)",
+            ),
+        ),
+    ),
+    Safeguard(
+        "once-in-a-campaign",
+        "a customer has one open opportunity in a campaign that does not allow two (K1)",
+        "campaigns_take_anybody_twice",
+        (
+            Proof(
+                f"{CAMPAIGNS}test_opportunities.py::test_a_customer_is_in_a_campaign_once_unless_it_allows_two",
+                r"assert \[None, None\] == \[None, 'already_in_campaign'\]",
+            ),
+        ),
+    ),
+    Safeguard(
+        "chains-end",
+        "rules that trigger rules end at the third (K5)",
+        "chains_of_rules_go_on",
+        (
+            Proof(
+                f"{CAMPAIGNS}test_automations.py::test_a_chain_of_rules_ends_at_the_third",
+                r"'taken'\] == \[.*'left'\]",
+            ),
+        ),
+    ),
+    Safeguard(
+        "rows-once",
+        "a row of a file is written once, however often its chunk comes (M9)",
+        "confirmed_rows_are_always_new",
+        (
+            Proof(
+                f"{CUSTOMERS}test_confirmed_rows.py::test_a_chunk_that_comes_twice_writes_once_and_is_answered_twice",
+                r"unique constraint \"import_row_pkey\"",
+            ),
+        ),
+    ),
+    Safeguard(
+        "stale-previews",
+        "what changed since the preview is a conflict and stays (M2)",
+        "stale_previews_are_written",
+        (
+            Proof(
+                f"{CUSTOMERS}test_confirmed_rows.py::"
+                "test_a_stale_preview_is_a_conflict_and_nothing_of_the_row_is_written",
+                r"assert \('updated'",
+            ),
+        ),
+    ),
+    Safeguard(
+        "undo-keeps-later-changes",
+        "an undo leaves alone what somebody changed since (M10)",
+        "undo_writes_over_later_changes",
+        (
+            Proof(
+                f"{CUSTOMERS}test_import_undo.py::test_cells_come_back_unless_somebody_changed_them_since",
+                r"assert \('undone'",
             ),
         ),
     ),

@@ -190,6 +190,70 @@ def idempotency_off(_: int) -> None:
     idempotency.begin, idempotency.finish = begin, finish
 
 
+def turns_are_forgotten(_: int) -> None:
+    """Every distribution is a campaign's first."""
+    from services.campaigns.commands import distribution
+
+    async def forget(*_: Any) -> None:
+        return
+
+    distribution.remember_turns = forget
+
+
+def capacity_is_for_each_call(_: int) -> None:
+    """What somebody was given today does not count."""
+    from services.campaigns.domain.staff import StaffMember
+
+    StaffMember.room = lambda self, given_today: self.daily_capacity
+
+
+def campaigns_take_anybody_twice(_: int) -> None:
+    """What a customer has in a campaign already does not count."""
+    from services.campaigns.commands import additions
+
+    require = additions._require_may_add
+    additions._require_may_add = lambda actor, campaign, customer, earlier, today: require(
+        actor, campaign, customer, None, today
+    )
+
+
+def chains_of_rules_go_on(_: int) -> None:
+    """However far from whoever began, a rule takes the customer."""
+    from services.campaigns.domain import automation
+
+    automation.MAX_DEPTH = 1_000_000
+
+
+def confirmed_rows_are_always_new(_: int) -> None:
+    """A chunk of an import that comes again is written again."""
+    from services.customers.commands import imports
+
+    async def nothing(*_: Any) -> dict[int, Any]:
+        return {}
+
+    imports._known = nothing
+
+
+def stale_previews_are_written(_: int) -> None:
+    """What somebody changed between preview and confirm is written over."""
+    from services.customers.commands import import_writes
+
+    import_writes._stale = lambda customer, row: {}
+
+
+def undo_writes_over_later_changes(_: int) -> None:
+    """A cell gets its old value back whoever changed it since."""
+    from services.customers.commands import import_undo
+
+    old_values = import_undo._old_values
+
+    def careless(row: Any, customer: Any) -> dict[str, Any]:
+        row.new.update({name: import_undo.as_stored(getattr(customer, name)) for name in row.new})
+        return old_values(row, customer)
+
+    import_undo._old_values = careless
+
+
 class _DeletesFirst:
     """A connection on which the rows to be sent are gone as soon as they are read."""
 

@@ -30,7 +30,7 @@ def _valid_span(span: list[str]) -> list[str]:
 
 
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-Span = Annotated[list[ClockTime], AfterValidator(_valid_span), Field(min_length=2, max_length=2)]
+Span = Annotated[list[ClockTime], Field(min_length=2, max_length=2), AfterValidator(_valid_span)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Hours = dict[Weekday, Annotated[list[Span], Field(max_length=MAX_SPANS)]]
 
@@ -54,7 +54,7 @@ def _distinct(items: list[StaffItem]) -> list[StaffItem]:
 class StaffRequest(RequestModel):
     """The whole staff."""
 
-    items: Annotated[list[StaffItem], AfterValidator(_distinct), Field(max_length=MAX_STAFF)]
+    items: Annotated[list[StaffItem], Field(max_length=MAX_STAFF), AfterValidator(_distinct)]
 
 
 class StaffResponse(BaseModel):

@@ -67,13 +67,13 @@ def _coherent_items(items: list[StatusItem]) -> list[StatusItem]:
     return items
 
 
-NewStatuses = Annotated[list[NewStatus], AfterValidator(_coherent_new), Field(max_length=MAX_STATUSES)]
+NewStatuses = Annotated[list[NewStatus], Field(max_length=MAX_STATUSES), AfterValidator(_coherent_new)]
 
 
 class StatusesRequest(RequestModel):
     """All statuses in their order; one that is left out goes, if nothing is in it."""
 
-    items: Annotated[list[StatusItem], AfterValidator(_coherent_items), Field(max_length=MAX_STATUSES)]
+    items: Annotated[list[StatusItem], Field(max_length=MAX_STATUSES), AfterValidator(_coherent_items)]
 
 
 class StatusAnswer(BaseModel):
@@ -130,7 +130,7 @@ async def put_statuses(
     expected_version: IfMatch,
     response: Response,
 ) -> StatusesResponse:
-    """Replace a campaign's statuses; its managers may. One in use needs a `replacement_id` (K1)."""
+    """Replace a campaign's statuses; its managers may. One in use needs a `replacement_id`; none reopens (K1)."""
     staying = [item for item in request.items if item.replacement_id is None]
     replacements = {item.id: item.replacement_id for item in request.items if item.id and item.replacement_id}
     campaign = await replace_statuses(session, actor, campaign_id, plans_of(staying), replacements, expected_version)

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import ColumnElement, select
 
 from services.campaigns.commands.batches import BATCH
-from services.campaigns.domain.campaign import Campaign
+from services.campaigns.domain.campaign import Campaign, Status
 from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.domain.reason import Reason
 from shared import outbox
@@ -149,6 +149,13 @@ async def assign(
 def is_open(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:
     """Opportunities of a campaign that go on: neither closed nor suspended nor removed."""
     return _unclosed(campaign, "open")
+
+
+def in_open_status() -> ColumnElement[bool]:
+    """Opportunities of any campaign that are neither won nor lost."""
+    return Opportunity.status_id.in_(
+        select(Status.id).where(Status.campaign_id == Opportunity.campaign_id, Status.kind == "open")
+    )
 
 
 def unowned(campaign: Campaign) -> tuple[ColumnElement[bool], ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from services.campaigns.domain.automation import Automation
 from services.campaigns.domain.campaign import Campaign
 from services.campaigns.domain.condition import require_supported
+from services.campaigns.queries.automations import get_automation
 from shared.contracts.classification import relationship_id
 from shared.database import Session, clock, run
 from shared.envelope import new_id
@@ -47,8 +48,9 @@ async def change_automation(
     wait_seconds: float,
 ) -> Automation:
     """Change a rule. Raises NotFound, Forbidden, VersionConflict, and what `create_automation` refuses."""
-    automation = await _lock(session, actor, automation_id)
+    await get_automation(session, actor, automation_id)  # not locked: whoever decides by it shall not wait too
     await require_rule(session, actor, values, wait_seconds)
+    automation = await _lock(session, actor, automation_id)
     automation.require_version(expected_version)
     automation.revise(values, await clock(session))
     return automation
@@ -118,7 +120,8 @@ async def _lock(session: Session, actor: Actor, automation_id: UUID) -> Automati
     if not actor.may(MANAGE_CAMPAIGNS):
         raise NotFound
     statement = select(Automation).where(Automation.id == automation_id, Automation.deleted_at.is_(None))
-    automation = await session.scalar(statement.with_for_update(key_share=True))
+    held = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    automation = await session.scalar(held)
     if automation is None:
         raise NotFound
     actor.require(SETTINGS)

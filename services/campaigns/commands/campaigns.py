@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from services.campaigns.commands.batches import lock_batch, write_together
+from services.campaigns.commands.long_work import begin_long_work
 from services.campaigns.commands.people import require_active
 from services.campaigns.domain.access import require_can_manage, require_can_read
 from services.campaigns.domain.campaign import FIRST_STATUSES, Campaign, StatusPlan
@@ -15,14 +16,14 @@ from services.campaigns.domain.errors import CodeTaken
 from services.campaigns.domain.opportunity import Opportunity
 from services.campaigns.domain.reason import caused_by
 from shared import outbox
-from shared.contracts.events import Event
+from shared.contracts.events import Cause, Event
 from shared.database import Session, clock, run, violated
 from shared.envelope import new_id
-from shared.errors import Conflict, Invalid, NotFound
-from shared.identity import MANAGE_CAMPAIGNS, Actor
+from shared.errors import Invalid, NotFound
+from shared.identity import MANAGE_CAMPAIGNS, SYSTEM, Actor
 
-MAX_REMOVED_TOGETHER = 20_000
-"""Opportunities that end with their campaign in one transaction; more would outlast the request."""
+BATCHES_REMOVED_AT_ONCE = 20
+"""Opportunities that end with their campaign in its transaction, in thousands; more would outlast the request."""
 
 
 async def lock_campaign(session: Session, actor: Actor, campaign_id: UUID) -> Campaign:
@@ -102,20 +103,29 @@ async def delete_campaign(
 ) -> None:
     """End a campaign and remove all its opportunities, so that nobody keeps sight by them (K3).
 
-    Raises NotFound, Forbidden, VersionConflict, Conflict `in_use` for too many opportunities.
+    Those of a large one are left to the worker: it stands for nobody, so that nobody's leaving stops it.
+    Raises NotFound, Forbidden, VersionConflict.
     """
     campaign = await lock_campaign(session, actor, campaign_id)
     require_can_manage(actor, campaign)
     campaign.require_version(expected_version)
-    cause, removed = caused_by(actor), 0
-    while batch := await lock_batch(session, campaign, Opportunity.state != "removed"):
-        removed += len(batch)
-        if removed > MAX_REMOVED_TOGETHER:
-            raise Conflict("in_use")
-        events: list[Event] = [event for opportunity in batch for event in opportunity.remove(cause)]
-        await write_together(session, batch)
-        outbox.add(session, events)
+    cause = caused_by(actor)
     outbox.add(session, campaign.delete(cause))
+    for _ in range(BATCHES_REMOVED_AT_ONCE):
+        if not await remove_next(session, campaign, cause):
+            return
+    remaining = select(func.count()).where(Opportunity.campaign_id == campaign.id, Opportunity.state != "removed")
+    if total := await session.scalar(remaining):
+        await begin_long_work(session, SYSTEM, "removal", campaign, total)
+
+
+async def remove_next(session: Session, campaign: Campaign, cause: Cause) -> int:
+    """Remove the next batch of a locked campaign's opportunities; answers how many."""
+    batch = await lock_batch(session, campaign, Opportunity.state != "removed")
+    events: list[Event] = [event for opportunity in batch for event in opportunity.remove(cause)]
+    await write_together(session, batch)
+    outbox.add(session, events)
+    return len(batch)
 
 
 async def _next_code(session: Session) -> str:

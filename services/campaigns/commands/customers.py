@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from services.campaigns.commands.assigning import in_open_status
 from services.campaigns.commands.batches import write_together
-from services.campaigns.domain.campaign import Status
 from services.campaigns.domain.opportunity import Opportunity
 from shared import outbox
 from shared.contracts.campaigns import OPPORTUNITIES
@@ -77,7 +77,6 @@ async def _lock(session: Session, customer_ids: Iterable[UUID], *states: str) ->
         return []
     statement = select(Opportunity).where(Opportunity.customer_id.in_(wanted), Opportunity.state.in_(states))
     if states == ("open",):
-        open_ones = select(Status.id).where(Status.campaign_id == Opportunity.campaign_id, Status.kind == "open")
-        statement = statement.where(Opportunity.status_id.in_(open_ones))
+        statement = statement.where(in_open_status())
     oldest_first = statement.order_by(Opportunity.created_at, Opportunity.id)
     return (await session.scalars(oldest_first.with_for_update(of=Opportunity))).all()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from services.campaigns.commands.assigning import Decision, Unsettled, assign, lock_unsettled, unowned
+from services.campaigns.commands.assigning import Decision, Unsettled, assign, in_open_status, lock_unsettled, unowned
 from services.campaigns.commands.batches import BATCH
 from services.campaigns.commands.campaigns import lock_campaign
 from services.campaigns.commands.long_work import begin_long_work
@@ -183,7 +183,9 @@ async def campaigns_with_waiting(session: Session) -> Sequence[UUID]:
     statement = (
         select(Campaign.id)
         .join(Opportunity, Opportunity.campaign_id == Campaign.id)
-        .where(Campaign.state == "active", Opportunity.owner_id.is_(None), Opportunity.state == "open")
+        .where(
+            Campaign.state == "active", Opportunity.owner_id.is_(None), Opportunity.state == "open", in_open_status()
+        )
         .where(Campaign.automatic | Opportunity.queued_at.is_not(None))
         .distinct()
         .order_by(Campaign.id)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import select
+
 from services.campaigns.commands.batches import lock_batch, write_together
 from services.campaigns.commands.campaigns import lock_campaign
 from services.campaigns.domain.access import require_can_manage
@@ -38,9 +40,26 @@ async def replace_statuses(
     if not set(replacements.values()) <= kept:
         raise Invalid.at("/items", detail="a replacement that does not stay")
     campaign.require_version(expected_version)
+    await _require_none_reopens(session, campaign, plans, replacements)
     await _empty(session, actor, campaign, known - kept, replacements)
     outbox.add(session, campaign.replace_statuses(caused_by(actor), plans))
     return campaign
+
+
+async def _require_none_reopens(
+    session: Session, campaign: Campaign, plans: Sequence[StatusPlan], replacements: dict[UUID, UUID]
+) -> None:
+    """What is closed opens one by one only, where it is asked whether it may: its customer may be deleted (K7), or
+    have another open one (K1).
+    """
+    opening = {plan.id for plan in plans if plan.kind == "open"}
+    reopening = [one.id for one in campaign.statuses if one.closes and replacements.get(one.id, one.id) in opening]
+    closed = select(Opportunity.status_id).where(
+        Opportunity.campaign_id == campaign.id, Opportunity.state != "removed", Opportunity.status_id.in_(reopening)
+    )
+    in_use = await session.scalar(closed.limit(1))
+    if in_use is not None:
+        raise StatusInUse(in_use)
 
 
 async def _empty(

@@ -1,4 +1,4 @@
-"""One step of long work: a batch of a distribution, or a chunk of a selection's customers."""
+"""One step of long work: a batch of a distribution or of a removal, or a chunk of a selection's customers."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ from sqlalchemy import tuple_
 
 from services.campaigns.commands.additions import add_customers
 from services.campaigns.commands.assigning import lock_unsettled
-from services.campaigns.commands.campaigns import lock_campaign
+from services.campaigns.commands.campaigns import lock_campaign, lock_campaigns, remove_next
 from services.campaigns.commands.distribution import hand_over
 from services.campaigns.commands.selections import selection_chunk
 from services.campaigns.domain.access import require_can_manage
 from services.campaigns.domain.long_work import LongWork
 from services.campaigns.domain.opportunity import Opportunity
+from services.campaigns.domain.reason import caused_by
 from shared.database import Session
 from shared.errors import RapportError
 from shared.identity import Actor
@@ -19,8 +20,9 @@ from shared.working import keep_items
 
 
 async def do_next(session: Session, work: LongWork, actor: Actor) -> bool:
-    """Do the next step of a distribution or an addition; answers whether there may be more."""
-    return await (_distribute if work.kind == "distribution" else _add)(session, work, actor)
+    """Do the next step of a distribution, an addition or a removal; answers whether there may be more."""
+    steps = {"distribution": _distribute, "opportunity_batch": _add, "removal": _remove}
+    return await steps[work.kind](session, work, actor)
 
 
 async def _distribute(session: Session, work: LongWork, actor: Actor) -> bool:
@@ -53,6 +55,14 @@ async def _add(session: Session, work: LongWork, actor: Actor) -> bool:
     await keep_items(session, work, items, failed)
     work.next_chunk += 1
     return True
+
+
+async def _remove(session: Session, work: LongWork, actor: Actor) -> bool:
+    """Remove the next opportunities of a campaign that has ended (K3)."""
+    [campaign] = await lock_campaigns(session, [work.campaign_id])
+    removed = await remove_next(session, campaign, caused_by(actor))
+    work.done += removed
+    return bool(removed)
 
 
 def _outcome(outcome: Opportunity | RapportError) -> dict[str, Any]:

@@ -34,14 +34,14 @@ class OpportunityClosed(Conflict):
 
 
 class CustomerAway(Conflict):
-    """The customer is deleted; the opportunity rests until it is restored (K7)."""
+    """The customer is deleted; the opportunity rests, or stays closed, until it is restored (K7)."""
 
     def __init__(self, opportunity_id: UUID) -> None:
         super().__init__("wrong_state", {"opportunity_id": str(opportunity_id)})
 
 
 class StatusInUse(Conflict):
-    """A status is to go while opportunities stand in it, and none is named in its place (K1)."""
+    """Opportunities stand in a status that is to go without another in its place, or that would reopen them (K1)."""
 
     def __init__(self, status_id: UUID) -> None:
         super().__init__("in_use", {"status_id": str(status_id)})

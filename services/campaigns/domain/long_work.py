@@ -1,4 +1,6 @@
-"""Work too long for one request: a distribution of many opportunities, the adding of a selection's customers."""
+"""Work too long for one request: a distribution of many opportunities, the adding of a selection's customers, the
+removal of what an ended campaign leaves.
+"""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +11,7 @@ from sqlalchemy.orm import Mapped
 from services.campaigns.domain.mapping import Record
 from shared.long_work import LongWorkRow
 
-WorkKind = Literal["distribution", "opportunity_batch"]
+WorkKind = Literal["distribution", "opportunity_batch", "removal"]
 
 
 class LongWork(LongWorkRow, Record):

@@ -1,5 +1,6 @@
 """Automation rules: what triggers them, whom they take or leave and why, what goes out, how loops end (K5)."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,11 @@ from tests.support.records import customer, customer_state
 CAUSE = Cause(kind="user", id="x")
 HOT = relationship_id("hot")
 RULES = f"{API}/automations"
+LONG_SECONDS = 10
+LOOKING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
+AND query LIKE '%FROM classification WHERE id%'
+"""
 
 
 @dataclass
@@ -446,3 +452,25 @@ async def test_what_fails_by_our_own_fault_is_given_up_alone(desk: Desk) -> None
     actions = {run["customer_id"]: run["actions"][0] for run in await desk.runs(rule_id)}
     assert actions.pop(str(broken))["error"] == {"code": "internal_error"}
     assert [action["state"] for action in actions.values()] == ["done"]
+
+
+async def test_a_rule_goes_on_while_a_change_of_it_waits_for_what_it_names(make_harness: MakeHarness) -> None:
+    """K5: events of customers are not held up by a request; who changed the rule meanwhile is not overwritten."""
+    desk = Desk(Office(await make_harness("campaigns", wait_for_seconds=LONG_SECONDS)))
+    await desk.office.open()
+    await desk.open()
+    rule_id, coming = await desk.rule({"kind": "created"}), new_id()
+    body = {"actions": [{"kind": "add_to_group", "group_id": str(coming)}]}
+    asked = [
+        asyncio.create_task(desk.writer.patch(f"{RULES}/{rule_id}", json=body, headers=headers))
+        for headers in ({}, {"If-Match": '"1"'})
+    ]
+    while len(await desk.office.harness.sql(LOOKING)) < len(asked):
+        assert not any(one.done() for one in asked)
+    async with asyncio.timeout(LONG_SECONDS / 2):
+        await desk.born()
+        renamed = await desk.writer.patch(f"{RULES}/{rule_id}", json={"name": "Hai"})
+    assert (renamed.status_code, await desk.answers(rule_id)) == (200, [("taken", "created")])
+    await desk.office.harness.deliver(_group(coming, None))
+    assert sorted([(await one).status_code for one in asked]) == [200, 412]
+    assert (await desk.writer.get(f"{RULES}/{rule_id}")).json()["name"] == "Hai"

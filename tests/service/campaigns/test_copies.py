@@ -50,10 +50,8 @@ async def test_the_newest_version_of_an_item_stays_whatever_comes_later(office: 
 
 
 async def _republish(office: Office, topic: Topic, *, raise_version: bool = False) -> int:
-    assert SERVICE.republish is not None
     await office.harness.forget_told()
-    async with office.harness.database.transaction() as session:
-        return await SERVICE.republish(session, topic, raise_version)
+    return await office.harness.republish(topic, raise_version)
 
 
 async def test_a_republish_tells_the_current_state_with_its_version(office: Office) -> None:

@@ -1,5 +1,8 @@
 """Opportunities follow their customers: they rest, come back, end; copies survive any order (K7, C8)."""
 
+import asyncio
+
+from services.campaigns.consumers import on_customers
 from shared.contracts.campaigns import OpportunityEvent, OpportunityRemoved, OpportunityStatusChanged
 from shared.contracts.customers import CustomerDeleted, CustomerErased, CustomerRestored, ErasedState
 from shared.contracts.events import Cause
@@ -8,6 +11,8 @@ from tests.service.campaigns.conftest import API, Office
 from tests.support.records import customer_state
 
 CAUSE = Cause(kind="user", id="x")
+WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+LOOK_SECONDS = 0.01
 
 
 async def test_open_opportunities_rest_with_their_customer_and_come_back(office: Office) -> None:
@@ -37,6 +42,34 @@ async def test_open_opportunities_rest_with_their_customer_and_come_back(office:
         (3, "suspended", ("state",)),
         (4, "open", ("state",)),
     ]
+
+
+async def test_a_deleted_customers_closed_opportunity_is_not_reopened_until_the_customer_is_back(
+    office: Office,
+) -> None:
+    """K7: else a deleted customer would have a live one, to be handed out; also when the deletion is on its way."""
+    campaign = await office.campaign(allow_repeat=True)
+    [one] = await office.customers(1)
+    [opportunity] = await office.add(campaign["id"], [one])
+    new, won, _ = [status["id"] for status in campaign["statuses"]]
+
+    async def revise(status_id: str) -> tuple[int, str | None]:
+        answer = await office.manager.patch(f"{API}/opportunities/{opportunity}", json={"status_id": status_id})
+        return answer.status_code, answer.json().get("code")
+
+    assert await revise(won) == (200, None)
+    gone = CustomerDeleted(version=2, state=customer_state(one, state="deleted"), cause=CAUSE)
+    async with office.harness.database.transaction() as session:
+        await on_customers.handle(session, [office.harness.envelope(gone)])
+        asked = asyncio.create_task(revise(new))
+        while not await office.harness.sql(WAITING):
+            answered, _ = await asyncio.wait([asked], timeout=LOOK_SECONDS)
+            assert not answered, "reopened beside the deletion"
+    assert await asked == (409, "wrong_state")
+    assert await revise(new) == (409, "wrong_state")
+    back = customer_state(one, manager_id=office.hoa)
+    await office.harness.deliver(CustomerRestored(version=3, state=back, cause=CAUSE))
+    assert await revise(new) == (200, None)
 
 
 async def test_deleted_and_restored_in_one_batch_changes_nothing(office: Office) -> None:

@@ -231,7 +231,7 @@ async def test_staff_that_was_read_can_be_sent_back(office: Office) -> None:
 
 
 async def test_staff_that_makes_no_sense_is_refused(office: Office) -> None:
-    """K4, A6: unknown people, somebody twice, a span that ends before it starts, a day that is none."""
+    """K4, A6: unknown people, somebody twice, a span that ends before it starts or is none, a day that is none."""
     campaign = await office.campaign()
     lan = {"employee_id": str(office.lan)}
     for items in (
@@ -239,6 +239,8 @@ async def test_staff_that_makes_no_sense_is_refused(office: Office) -> None:
         [lan, lan],
         [lan | {"working_hours": {"mon": [["17:00", "08:00"]]}}],
         [lan | {"working_hours": {"mon": [["8:00", "09:00"]]}}],
+        [lan | {"working_hours": {"mon": [["08:00"]]}}],
+        [lan | {"working_hours": {"mon": [[]]}}],
         [lan | {"working_hours": {"monday": []}}],
         [lan | {"weight": 0}],
     ):
@@ -341,6 +343,22 @@ async def test_an_assignment_that_crossed_a_deactivation_is_mended_by_the_job(of
     outcome = await distribute_waiting(office.harness.database, office.harness.settings, TODAY)
     assert outcome["inactive_owners"] == 1
     assert (await office.opportunity(one))["owner_id"] == str(office.minh)
+
+
+async def test_what_a_former_employee_has_closed_stays_and_the_job_finds_nothing_to_do(office: Office) -> None:
+    """A6, K4: nor does it look, every minute for ever, into a campaign where what nobody owns is lost."""
+    campaign = await office.campaign()
+    await office.staff(campaign["id"], office.lan, office.minh)
+    path = f"{API}/campaigns/{campaign['id']}/distribution"
+    [won, lost] = await office.add(campaign["id"], await office.customers(2))
+    await office.give(won, office.lan)
+    for one, status in ((won, campaign["statuses"][1]), (lost, campaign["statuses"][2])):
+        await office.manager.patch(f"{API}/opportunities/{one}", json={"status_id": status["id"]})
+    await office.manager.put(path, json={"method": "round_robin", "automatic": True})
+    await office.harness.deliver(employee(office.lan, version=2, active=False))
+    outcome = await distribute_waiting(office.harness.database, office.harness.settings, TODAY)
+    assert outcome == {"campaigns": 0, "assigned": 0, "inactive_owners": 0}
+    assert (await office.opportunity(won))["owner_id"] == str(office.lan)
 
 
 async def test_a_repeated_directory_event_hands_nothing_on_twice(office: Office) -> None:

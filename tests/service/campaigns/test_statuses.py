@@ -58,6 +58,30 @@ async def test_a_status_in_use_goes_only_when_another_takes_its_place(office: Of
     assert new["id"] not in [item["id"] for item in moved.json()["items"]]
 
 
+@pytest.mark.parametrize("way", ["kind", "replacement", "replacement that opens"])
+async def test_what_is_closed_is_not_reopened_by_a_change_of_statuses(office: Office, way: str) -> None:
+    """K1, K7: it might be a second open one, or a deleted customer's: 409 `in_use`; nobody in it, and it is done."""
+    campaign = await office.campaign()
+    [one] = await office.customers(1)
+    [closed] = await office.add(campaign["id"], [one])
+    new, won, lost = await _statuses(office, campaign["id"])
+    await office.manager.patch(f"{API}/opportunities/{closed}", json={"status_id": won["id"]})
+    await office.add(campaign["id"], [one])
+    bodies = {
+        "kind": [new, won | {"kind": "open"}, lost],
+        "replacement": [new, lost, {"id": won["id"], "replacement_id": new["id"]}],
+        "replacement that opens": [new, lost | {"kind": "open"}, {"id": won["id"], "replacement_id": lost["id"]}],
+    }
+    path, body = f"{API}/campaigns/{campaign['id']}/statuses", {"items": bodies[way]}
+
+    refused = await office.manager.put(path, json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "in_use")
+    assert await _statuses(office, campaign["id"]) == [new, won, lost]
+
+    await office.manager.delete(f"{API}/opportunities/{closed}")
+    assert (await office.manager.put(path, json=body)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "items",
     [
