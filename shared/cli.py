@@ -94,7 +94,8 @@ def _add_topic_commands(app: typer.Typer, service: Service) -> None:
 
         settings = service.load_settings()
         telemetry.configure(settings)
-        _say({"topic": topic, "republished": _run(republish_topic(service, settings, topic, raise_version))})
+        told = _run(republish_topic(service.republished, settings, topic, raise_version))
+        _say({"topic": topic, "republished": told})
 
     @app.command()
     def rebuild(topic: str) -> None:

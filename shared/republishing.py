@@ -2,35 +2,79 @@
 
 Compaction keeps the last offset, not the highest version, so a republished state goes out under the
 row lock, with its version unchanged; `raise_version` is for a database restored from a backup, whose
-versions lie behind what copies have seen.
+versions lie behind what copies have seen. A topic may hold a million aggregates: they are told by chunks
+in the order of ids, each a transaction of its own.
 """
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
+from uuid import UUID
 
-from shared.contracts.catalogue import find
-from shared.database import Database, run_counting
+from sqlalchemy import select
+
+from shared import outbox
+from shared.contracts.events import Event
+from shared.database import Database, Session, run_counting
+from shared.envelope import Origin
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from shared.service import Service
+CHUNK = 1_000
+"""How many aggregates are told in one transaction, which holds their rows."""
+
+RAISE = 1_000
+"""How far versions jump after a restore from backup: more than any record can have changed since."""
+
+REPLAYED = Origin(replayed=True)
+
+_FIRST = UUID(int=0)
+
+Source: TypeAlias = Callable[[Session, UUID, int, int], Awaitable[Sequence[UUID]]]
+"""Tells up to so many aggregates behind an id again, their rows locked, their versions raised by so many.
+
+Answers their ids in order: fewer than asked for are the last.
+"""
 
 
-async def republish_topic(service: "Service", settings: Settings, topic_name: str, raise_version: bool) -> int:
-    """Emit every aggregate of one of the service's state topics again; answers how many.
+def rows_of(kind: type[Any], again: Callable[[Any], Event]) -> Source:
+    """The rows of a mapped class; `again` says a row's event."""
 
-    Raises ValueError for a topic that is not the service's or holds no state.
+    async def tell(session: Session, after: UUID, limit: int, raise_by: int) -> Sequence[UUID]:
+        statement = select(kind).where(kind.id > after).order_by(kind.id).limit(limit).with_for_update()
+        rows = list(await session.scalars(statement))
+        for row in rows:
+            row.version += raise_by
+        outbox.add(session, [again(row) for row in rows], REPLAYED)
+        return [row.id for row in rows]
+
+    return tell
+
+
+async def republish_topic(
+    sources: Mapping[str, Sequence[Source]], settings: Settings, topic: str, raise_version: bool
+) -> int:
+    """Emit every aggregate of one of a service's state topics again, chunk by chunk; answers how many.
+
+    `sources` are by topic, one told behind the other. What was told stays told if a later chunk fails. Raises
+    ValueError for a topic of which the service holds no state.
     """
-    topic = find(topic_name)
-    if service.name not in topic.producers or not topic.holds_state or service.republish is None:
-        raise ValueError(f"{service.name} publishes no state on {topic_name}")
+    if topic not in sources:
+        raise ValueError(f"{settings.service} publishes no state on {topic}")
     database = Database(settings, pool_size=2)
     try:
-        async with database.transaction() as session:
-            count = await service.republish(session, topic, raise_version)
+        return sum([await _tell(database, source, RAISE if raise_version else 0) for source in sources[topic]])
     finally:
         await database.close()
-    return count
+
+
+async def _tell(database: Database, source: Source, raise_by: int) -> int:
+    told, after, last = 0, _FIRST, False
+    while not last:
+        async with database.transaction() as session:
+            ids = await source(session, after, CHUNK, raise_by)
+        told, last = told + len(ids), len(ids) < CHUNK
+        after = ids[-1] if ids else after
+    return told
 
 
 async def resend_since(settings: Settings, since: datetime) -> int:

@@ -18,7 +18,6 @@ from fastapi import APIRouter, FastAPI
 
 from shared import idempotency, inbox, telemetry
 from shared.compaction import compact
-from shared.contracts.events import Topic
 from shared.cursors import Cursors
 from shared.database import Database, Session, run, run_counting
 from shared.health import health_router
@@ -28,6 +27,7 @@ from shared.joint_writes import JointWrites
 from shared.messaging import Consumers, Subscription
 from shared.migrations import newest_revision
 from shared.relay import Relay
+from shared.republishing import Source
 from shared.settings import Settings
 from shared.waiting import Waiting
 
@@ -40,9 +40,6 @@ YOUNG_OBJECTS = 20_000
 
 Job: TypeAlias = Callable[[Database, Settings, date], Awaitable[Mapping[str, Any]]]
 """Work for a timer: gets the tenant's day, answers what it did."""
-
-Republish: TypeAlias = Callable[[Session, Topic, bool], Awaitable[int]]
-"""Emits the current state of one topic's aggregates again; answers how many."""
 
 Measure: TypeAlias = Callable[[Session], Awaitable[None]]
 """Sets gauges from the service's tables: what a job of another process has found."""
@@ -63,7 +60,7 @@ class Service:
     subscriptions: Sequence[Subscription]
     settings: type[Settings] = Settings
     jobs: Mapping[str, Job] = field(default_factory=dict)
-    republish: Republish | None = None
+    republished: Mapping[str, Sequence[Source]] = field(default_factory=dict)
     workers: Sequence[Worker] = ()
     measures: Sequence[Measure] = ()
 

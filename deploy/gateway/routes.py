@@ -1,6 +1,7 @@
 """Which service serves which resource of `/api/v1`. What is not named here cannot be reached from outside.
 
-The gateway knows resources, never methods or single paths, except where an answer may take long.
+The gateway knows resources, never methods or single paths, except where an answer may take long or another
+service serves it.
 """
 
 from typing import Any
@@ -36,6 +37,9 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "campaigns": ("campaigns", "opportunities", "opportunity-batches", "distributions", "automations"),
 }
 
+# What one service serves below a resource of another.
+PARTS: dict[str, tuple[str, ...]] = {"interactions": ("customers/[^/]+/interactions/audit",)}
+
 # Answers that go on for as long as somebody reads: progress as server-sent events, and files.
 STREAMS: dict[str, tuple[str, ...]] = {
     "customers": ("exports/[^/]+/file",),
@@ -44,7 +48,7 @@ STREAMS: dict[str, tuple[str, ...]] = {
 
 
 def routes(timeout_seconds: float, stream_idle_seconds: float) -> list[dict[str, Any]]:
-    """Envoy's routes, streams first: of the routes that match, Envoy takes the first."""
+    """Envoy's routes, single paths first: of the routes that match, Envoy takes the first."""
     streams = [
         {
             "match": {"safe_regex": {"regex": f"{PREFIX}/{path}"}},
@@ -52,6 +56,14 @@ def routes(timeout_seconds: float, stream_idle_seconds: float) -> list[dict[str,
             "route": {"cluster": service, "timeout": "0s", "idle_timeout": _duration(stream_idle_seconds)},
         }
         for service, paths in STREAMS.items()
+        for path in paths
+    ]
+    parts = [
+        {
+            "match": {"safe_regex": {"regex": f"{PREFIX}/{path}"}},
+            "route": {"cluster": service, "timeout": _duration(timeout_seconds)},
+        }
+        for service, paths in PARTS.items()
         for path in paths
     ]
     resources = [
@@ -62,7 +74,7 @@ def routes(timeout_seconds: float, stream_idle_seconds: float) -> list[dict[str,
         for service, names in RESOURCES.items()
         for resource in names
     ]
-    return streams + resources
+    return streams + parts + resources
 
 
 def _duration(seconds: float) -> str:

@@ -1,9 +1,19 @@
 """What interactions is made of; the only place where its parts meet."""
 
 from services.interactions import consumers
-from services.interactions.api import care, comments, documents, facts, ledger, summaries, tasks, unread_comments
+from services.interactions.api import (
+    care,
+    comments,
+    documents,
+    facts,
+    ledger,
+    summaries,
+    tasks,
+    trail,
+    unread_comments,
+)
 from services.interactions.commands.reconciliation import measure_drift, reconcile
-from services.interactions.commands.republishing import republish
+from services.interactions.commands.republishing import SOURCES
 from services.interactions.settings import InteractionsSettings
 from shared.messaging import subscriptions_in
 from shared.service import Service
@@ -27,9 +37,10 @@ SERVICE = Service(
         care.routes,
         comments.routes,
         unread_comments.routes,
+        trail.routes,
     ),
     subscriptions=subscriptions_in(consumers),
     jobs={"reconcile": reconcile},
-    republish=republish,
+    republished=SOURCES,
     measures=(measure_drift,),
 )

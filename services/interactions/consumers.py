@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from services.interactions.commands.automation import create_decided_tasks
-from services.interactions.commands.customers import follow_customers
+from services.interactions.commands.customers import follow_customers, follow_rebuilt_customers
 from services.interactions.commands.documents import Reported, require_sourced, take_documents
 from services.interactions.commands.employees import follow_employees
 from services.interactions.commands.recording import record_facts
@@ -51,7 +51,12 @@ def require_reportable(envelope: Envelope[Event], settings: IngestSettings) -> N
         raise Undecodable("; ".join(f"{part.pointer}: {part.detail}" for part in error.errors)) from None
 
 
-@consumes(CUSTOMERS, copy=Copy((CopiedTable("customer", kept=KEPT_WHEN_ERASED),), apply_customers))
+COPY_OF_CUSTOMERS = Copy(
+    (CopiedTable("customer", kept=KEPT_WHEN_ERASED),), apply_customers, afterwards=follow_rebuilt_customers
+)
+
+
+@consumes(CUSTOMERS, copy=COPY_OF_CUSTOMERS)
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Event]]) -> None:
     """Keep the copy; count a customer's creation at first sight (I1); forget the erased (C8)."""
     await follow_customers(session, envelopes)

@@ -13,11 +13,12 @@ import httpx
 import msgspec
 
 from shared import inbox
-from shared.contracts.events import Event
+from shared.contracts.events import Event, Topic
 from shared.database import Database, run
 from shared.envelope import Envelope, Origin, decode, encode_headers, new_id
 from shared.http import Wiring
 from shared.identity import Actor
+from shared.republishing import republish_topic
 from shared.service import Service
 from shared.settings import Settings
 from tests.support import tokens
@@ -109,6 +110,10 @@ class Harness:
             if kind is None or isinstance(event, kind):
                 result.append((named, event))
         return result
+
+    async def republish(self, topic: Topic, raise_version: bool = False) -> int:
+        """What the command of that name does; answers how many aggregates were told again."""
+        return await republish_topic(self.service.republished, self.settings, topic.name, raise_version)
 
     async def forget_told(self) -> None:
         """Empty the outbox, as the relay would."""

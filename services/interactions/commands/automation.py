@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from services.interactions.commands.recording import record_facts
+from services.interactions.commands.trail import keep_task
 from services.interactions.domain.facts import LedgerFact
 from services.interactions.domain.task import Task
+from shared.contracts.events import Cause
 from shared.contracts.work import AutomationActionDecided
 from shared.database import Session, clock, run
 from shared.envelope import Envelope, Origin
@@ -43,6 +45,8 @@ async def create_decided_tasks(session: Session, envelopes: Sequence[Envelope[Au
         by_rule = Actor("system", f"automation/{action.automation_id}")
         task = _task(by_rule, action, customer, now)
         session.add(task)
+        cause = Cause(kind="automation", id=str(action.automation_id))
+        await keep_task(session, task, origin=origin(by_rule), cause=cause)
         begun = task.begun()
         facts += begun
         origins += [origin(by_rule)] * len(begun)

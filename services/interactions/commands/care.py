@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from services.interactions.commands.recording import record_facts
+from services.interactions.commands.trail import keep_change, keep_deletion
 from services.interactions.domain.access import require_employee
 from services.interactions.domain.care import CareActivity, CareSchedule
 from services.interactions.domain.facts import EARLIEST, MAX_AHEAD, LedgerFact
@@ -45,6 +46,7 @@ async def create_schedule(
         version=1,
     )
     session.add(schedule)
+    await keep_change(session, customer_id, schedule)
     return HeldSchedule(schedule, customer)
 
 
@@ -54,6 +56,7 @@ async def revise_schedule(
     """Change title or first day. Raises NotFound, Forbidden, VersionConflict."""
     held = await _hold_changeable(session, actor, schedule_id, expected_version)
     held.schedule.revise(values)
+    await keep_change(session, held.customer.id, held.schedule)
     return held
 
 
@@ -64,6 +67,7 @@ async def delete_schedule(
     schedule, _ = await _hold_changeable(session, actor, schedule_id, expected_version)
     activities = (await session.scalars(select(CareActivity).where(CareActivity.schedule_id == schedule.id))).all()
     at = await clock(session)
+    await keep_deletion(session, schedule.customer_id, *activities, schedule)
     await _tell(session, [activity.taken_back(schedule.customer_id, at) for activity in activities])
     await session.execute(delete(CareActivity).where(CareActivity.schedule_id == schedule.id))
     await session.delete(schedule)
@@ -89,6 +93,7 @@ async def add_activity(
     held.schedule.require_version(expected_version)
     activity = held.schedule.add(text, occurred_at or at, employee_id, at)
     session.add(activity)
+    await keep_change(session, held.schedule.customer_id, activity)
     await _tell(session, [activity.done(held.schedule.customer_id)])
     return held, activity
 
@@ -104,6 +109,7 @@ async def delete_activity(
     if actor.employee_id != activity.employee_id:
         schedule.require_can_change(actor, customer.changeable)
     schedule.require_version(expected_version)
+    await keep_deletion(session, schedule.customer_id, activity)
     await _tell(session, [activity.taken_back(schedule.customer_id, await clock(session))])
     await session.delete(activity)
     schedule.version += 1

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.interactions.commands.recording import record_facts
+from services.interactions.commands.trail import keep_change, keep_deletion
 from services.interactions.domain.comment import Comment
 from services.interactions.queries.customers import VisibleCustomer, hold_customer
 from shared import outbox
@@ -33,13 +34,17 @@ RETURNING last_posted_at
 
 _ONE_LESS = "UPDATE discussion SET comments = comments - 1 WHERE customer_id = $1"
 
+# A customer that the copy has no more, since it was made anew, is nobody's.
 _FOLLOW = """
-UPDATE discussion SET active = customer.state = 'active', manager_id = customer.manager_id,
-    viewer_ids = customer.viewer_ids, customer_created_at = customer.created_at
-FROM customer
-WHERE customer.id = ANY($1::uuid[]) AND customer_id = customer.id
-    AND (active, discussion.manager_id, discussion.viewer_ids, customer_created_at)
-        IS DISTINCT FROM (customer.state = 'active', customer.manager_id, customer.viewer_ids, customer.created_at)
+UPDATE discussion SET active = coalesce(customer.state = 'active', false), manager_id = customer.manager_id,
+    viewer_ids = coalesce(customer.viewer_ids, '{}'),
+    customer_created_at = coalesce(customer.created_at, customer_created_at)
+FROM unnest($1::uuid[]) AS followed(id) LEFT JOIN customer ON customer.id = followed.id
+WHERE customer_id = followed.id
+    AND (active, discussion.manager_id, discussion.viewer_ids, customer_created_at) IS DISTINCT FROM (
+        coalesce(customer.state = 'active', false), customer.manager_id, coalesce(customer.viewer_ids, '{}'),
+        coalesce(customer.created_at, customer_created_at)
+    )
 """
 
 # Holders of `customers:view_all` are known by their tokens only: nobody else can tell that they may see it.
@@ -109,6 +114,7 @@ async def post_comment(
         version=1,
     )
     session.add(comment)
+    await keep_change(session, customer_id, comment)
     await record_facts(session, [comment.fact()], [outbox.origin(session)])
     outbox.add(session, comment.posted())
     return HeldComment(comment, customer)
@@ -134,6 +140,7 @@ async def edit_comment(
     await _require_seeing(session, comment.customer_id, mentioned, set(mentioned) - set(comment.mention_ids))
     comment.require_version(expected_version)
     comment.edit(comment.text if text is None else text, mentioned, now)
+    await keep_change(session, comment.customer_id, comment)
     return held
 
 
@@ -146,6 +153,7 @@ async def delete_comment(session: Session, actor: Actor, comment_id: UUID, expec
     comment.require_can_delete(actor, customer.changeable)
     comment.require_version(expected_version)
     comment.delete(actor, await clock(session))
+    await keep_deletion(session, comment.customer_id, comment)
     await run(session, _ONE_LESS, comment.customer_id)
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 
 from services.interactions.commands.recording import record_facts
+from services.interactions.commands.trail import Entry, write_entries
+from services.interactions.domain.audit import changes_told
 from services.interactions.domain.document import Document, require_legal_document
 from services.interactions.domain.facts import OWN_SYSTEM
 from services.interactions.queries.customers import hold_customer
@@ -21,8 +23,6 @@ from shared.database import Session, clock, run
 from shared.envelope import Origin
 from shared.errors import FieldError, Forbidden, Invalid, NotFound
 from shared.identity import WRITE_DOCUMENTS, Actor
-
-REPUBLISH_CHUNK = 500
 
 _HOLD_CUSTOMERS = "SELECT id, state FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR SHARE"
 
@@ -104,11 +104,12 @@ async def take_documents(session: Session, reported: Sequence[Reported]) -> dict
         .execution_options(populate_existing=True)
     )
     known_ones = {(one.source_system, one.external_id or ""): one for one in await session.scalars(statement)}
-    now, taken = await clock(session), dict[tuple[str, str], Written]()
+    now, taken, entries = await clock(session), dict[tuple[str, str], Written](), list[Entry]()
     for name, document in known_ones.items():
         one = wanted.pop(name)
-        outbox.add(session, document.take(one.body, _cause(one.origin.actor), now), one.origin)
+        entries += _tell(session, document.take(one.body, _cause(one.origin.actor), now), one.origin)
         taken[name] = Written(document, created=False)
+    await write_entries(session, entries)
     for written in await _begin_all(session, list(wanted.values())):
         taken[written.document.source_system, written.document.external_id or ""] = written
     return taken
@@ -122,7 +123,8 @@ async def revise_document(
     stated = {name: getattr(document, name) for name in DocumentBody.model_fields} | values
     require_legal_document(DocumentBody(**stated))
     document.require_version(expected_version)
-    outbox.add(session, document.revise(values, _cause(actor), await clock(session)))
+    events = document.revise(values, _cause(actor), await clock(session))
+    await write_entries(session, _tell(session, events, outbox.origin(session)))
     return document
 
 
@@ -132,25 +134,8 @@ async def delete_document(
     """Take a document away; that it was a contact stays (L5). Raises NotFound, Forbidden, VersionConflict."""
     document = await _hold_document(session, actor, document_id)
     document.require_version(expected_version)
-    outbox.add(session, document.delete(_cause(actor), await clock(session)))
-
-
-async def republish_documents(session: Session, raise_version: bool) -> int:
-    """Tell every document again, deleted ones too; answers how many."""
-    told, after, cause = 0, UUID(int=0), Cause(kind="system")
-    while True:
-        statement = select(Document).where(Document.id > after).order_by(Document.id).limit(REPUBLISH_CHUNK)
-        batch = list(await session.scalars(statement.with_for_update()))
-        if not batch:
-            return told
-        again = [
-            document.tell(DocumentChanged, cause) if raise_version else document.state_event(DocumentChanged, cause)
-            for document in batch
-        ]
-        await session.flush()
-        outbox.add(session, again, Origin(replayed=True))
-        told, after = told + len(batch), batch[-1].id
-        session.expunge_all()
+    events = document.delete(_cause(actor), await clock(session))
+    await write_entries(session, _tell(session, events, outbox.origin(session)))
 
 
 def _source_system(actor: Actor, body: DocumentBody) -> str:
@@ -192,15 +177,33 @@ async def _begin_all(session: Session, reported: Sequence[Reported]) -> list[Wri
     """New documents, told to others and to the ledger."""
     if not reported:
         return []
-    now, written = await clock(session), list[Written]()
+    now, written, entries = await clock(session), list[Written](), list[Entry]()
     for one in reported:
         document = Document.begin(one.body, one.source_system, one.origin.actor, now)
-        outbox.add(session, document.told(_cause(one.origin.actor)), one.origin)
+        entries += _tell(session, [document.told(_cause(one.origin.actor))], one.origin)
         written.append(Written(document, created=True))
     session.add_all([document for document, _ in written])
+    await write_entries(session, entries)
     facts = [new.document.fact(one.origin.actor.employee_id) for one, new in zip(reported, written, strict=True)]
     await record_facts(session, facts, [one.origin for one in reported])
     return written
+
+
+def _tell(session: Session, events: Sequence[DocumentChanged], origin: Origin) -> list[Entry]:
+    """Put a document's events into the outbox; answers their entries in the audit trail."""
+    ids = outbox.add(session, events, origin)
+    return [
+        Entry(
+            event.state.customer_id,
+            "document",
+            event.state.id,
+            changes_told(event),
+            origin,
+            event.cause,
+            UUID(event_id),
+        )
+        for event, event_id in zip(events, ids, strict=True)
+    ]
 
 
 def _cause(actor: Actor) -> Cause:

@@ -32,6 +32,13 @@ def _latest_of(*facts: str) -> str:
     return f"latest(ROW(occurred_at, fact_id, fact, direction)::outcome) FILTER (WHERE fact IN ({names}))"
 
 
+def _done_by() -> str:
+    """Whose the row is: whose outcome holds did it, of the rest anybody (L6)."""
+    names = ", ".join(f"'{fact}'" for fact in OUTCOMES)
+    latest = f"array_agg(employee_id ORDER BY occurred_at DESC, fact_id DESC) FILTER (WHERE fact IN ({names}))"
+    return f"coalesce(({latest})[1], any_value(employee_id))"
+
+
 MERGED = f"""
         min(occurred_at), max(occurred_at), {_latest_of(*OUTCOMES)},
         {_latest_of(*CANCELLATIONS)}, {_latest_of(*DELETIONS)},
@@ -72,7 +79,7 @@ entries AS (
     INSERT INTO ledger AS stored (customer_id, id, kind, source_system, source_id, employee_id, {MERGED_COLUMNS},
                                   clicked_at, links)
     SELECT customer_id, row_id, any_value(kind), any_value(source_system), any_value(source_id),
-        any_value(employee_id), {MERGED}, max(clicked_at), sum(links)
+        {_done_by()}, {MERGED}, max(clicked_at), sum(links)
     FROM (
         SELECT customer_id, row_id, kind, source_system, source_id, employee_id, fact_id, fact, direction,
             occurred_at, NULL::timestamptz AS clicked_at, 0 AS links

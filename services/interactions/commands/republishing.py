@@ -1,14 +1,22 @@
-"""Current state told again, under the row locks: it repairs copies (see `republish`)."""
+"""What `interactions` tells again, by topic, deleted and erased ones too, to repair the copies of others."""
 
-from services.interactions.commands.documents import republish_documents
-from services.interactions.commands.summaries import republish_summaries
-from shared.contracts.documents import DOCUMENTS
-from shared.contracts.events import Topic
-from shared.database import Session
+from collections.abc import Mapping, Sequence
+
+from services.interactions.commands.summaries import erasures_again, summaries_again
+from services.interactions.domain.document import Document
+from shared.contracts.documents import DOCUMENTS, DocumentChanged
+from shared.contracts.events import Cause
+from shared.contracts.interactions import SUMMARIES
+from shared.republishing import Source, rows_of
+
+_CAUSE = Cause(kind="system")
 
 
-async def republish(session: Session, topic: Topic, raise_version: bool) -> int:
-    """Tell every summary or document again; answers how many."""
-    if topic is DOCUMENTS:
-        return await republish_documents(session, raise_version)
-    return await republish_summaries(session, raise_version)
+def _again(document: Document) -> DocumentChanged:
+    return document.state_event(DocumentChanged, _CAUSE)
+
+
+SOURCES: Mapping[str, Sequence[Source]] = {
+    SUMMARIES.name: (summaries_again, erasures_again),
+    DOCUMENTS.name: (rows_of(Document, _again),),
+}

@@ -15,8 +15,6 @@ from shared.contracts.interactions import SUMMARIES
 from shared.database import Session, run
 from shared.envelope import Origin
 
-REPUBLISH_CHUNK = 5_000
-
 _LOCK = "SELECT customer_id FROM summary WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR UPDATE"
 
 
@@ -91,11 +89,10 @@ SELECT count(*) FILTER (WHERE ruleset = ruleset_before), count(*) FILTER (WHERE 
 _REPUBLISH = f"""
 WITH locked AS (
     SELECT customer_id FROM summary
-    WHERE known AND NOT erased AND ($1::uuid IS NULL OR customer_id > $1)
-    ORDER BY customer_id LIMIT {REPUBLISH_CHUNK} FOR UPDATE
+    WHERE known AND NOT erased AND customer_id > $1 ORDER BY customer_id LIMIT $2 FOR UPDATE
 ),
 raised AS (
-    UPDATE summary AS stored SET version = stored.version + $2 FROM locked
+    UPDATE summary AS stored SET version = stored.version + $3 FROM locked
     WHERE stored.customer_id = locked.customer_id
     RETURNING {CHANGED}
 ),
@@ -104,11 +101,13 @@ changed AS (
         count_before, last_contact_before, two_way_before, ruleset_before
     FROM raised
 ),
-causes AS (SELECT customer_id, uuidv7() AS event_id, $3::jsonb AS headers FROM locked),
+causes AS (SELECT customer_id, uuidv7() AS event_id, $4::jsonb AS headers FROM locked),
 events AS ({SUMMARY_EVENTS}),
 told AS ({OUTBOX})
-SELECT count(*), (SELECT customer_id FROM locked ORDER BY customer_id DESC LIMIT 1) FROM locked
+SELECT customer_id FROM locked ORDER BY customer_id
 """
+
+_ERASED = "SELECT customer_id FROM summary WHERE erased AND customer_id > $1 ORDER BY customer_id LIMIT $2"
 
 _EMPTY = """
 WITH facts AS (DELETE FROM fact WHERE customer_id = ANY($1::uuid[])),
@@ -143,14 +142,16 @@ async def drop_facts(session: Session, customer_ids: Sequence[UUID]) -> None:
     await run(session, _EMPTY, customer_ids)
 
 
-async def republish_summaries(session: Session, raise_version: bool) -> int:
-    """Tell every published summary again, and that the erased are gone; answers how many summaries."""
+async def summaries_again(session: Session, after: UUID, limit: int, raise_by: int) -> list[UUID]:
+    """Tell the published summaries behind a customer's again; answers whose."""
     headers = headers_json(replace(outbox.origin(session), replayed=True))
-    total, last, count = 0, None, REPUBLISH_CHUNK
-    while count == REPUBLISH_CHUNK:
-        count, last = (await run(session, _REPUBLISH, last, int(raise_version), headers)).one()
-        total += count
     outbox.written_by_statement(session)
-    for customer_id in (await run(session, "SELECT customer_id FROM summary WHERE erased")).scalars():
+    return list((await run(session, _REPUBLISH, after, limit, raise_by, headers)).scalars())
+
+
+async def erasures_again(session: Session, after: UUID, limit: int, _: int) -> list[UUID]:
+    """Tell again that the erased behind a customer are gone (C8); answers who."""
+    gone = list((await run(session, _ERASED, after, limit)).scalars())
+    for customer_id in gone:
         outbox.add_tombstone(session, SUMMARIES, str(customer_id))
-    return total
+    return gone

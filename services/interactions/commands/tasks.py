@@ -3,7 +3,7 @@
 Each holds the task's customers first, so that neither a lost right nor an erasure is passed by.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.interactions.commands.recording import record_facts
+from services.interactions.commands.trail import entry, keep_task, write_entries
 from services.interactions.domain.access import require_employee
 from services.interactions.domain.facts import LedgerFact
 from services.interactions.domain.task import Task
@@ -36,6 +37,7 @@ _GIVE_TO_MANAGER = """
 UPDATE task SET assignee_id = customer.manager_id, awaits_manager = false, version = task.version + 1
 FROM customer
 WHERE awaits_manager AND related_ids && $1::uuid[] AND customer.id = ANY($1::uuid[]) AND customer.id = ANY(related_ids)
+RETURNING task.id, customer.id AS customer_id, assignee_id
 """
 
 
@@ -61,6 +63,7 @@ async def create_task(session: Session, actor: Actor, asked: NewTask) -> Task:
         actor, asked.customer_ids, asked.title, asked.type, await clock(session), asked.assignee_id, asked.due_at
     )
     session.add(task)
+    await keep_task(session, task)
     await _tell(session, task.begun())
     return task
 
@@ -70,8 +73,8 @@ async def revise_task(
 ) -> Task:
     """Change title, type, customers, assignee or due time. Customers the actor does not see stay with the task.
 
-    Raises NotFound, Forbidden, Invalid for an assignee who does not see each of the customers, VersionConflict,
-    Conflict `wrong_state`.
+    Raises NotFound, Forbidden, Invalid for a new assignee who does not see each of the customers, or one who does not
+    see each that is added, VersionConflict, Conflict `wrong_state`.
     """
     task, visible = await _hold_changeable(session, actor, task_id)
     if "customer_ids" in values:
@@ -79,11 +82,13 @@ async def revise_task(
         await _hold_all(session, actor, asked)
         hidden = set(task.customer_ids) - {customer.id for customer in visible}
         values = {**values, "customer_ids": asked + [one for one in task.customer_ids if one in hidden - set(asked)]}
-    if "customer_ids" in values or "assignee_id" in values:
-        about = values.get("customer_ids", task.customer_ids)
-        await _require_seeing(session, actor, values.get("assignee_id", task.assignee_id), about)
+    assignee_id, about = values.get("assignee_id", task.assignee_id), values.get("customer_ids", task.customer_ids)
+    kept = task.customer_ids if assignee_id == task.assignee_id else []
+    await _require_seeing(session, actor, assignee_id, set(about) - set(kept))
     task.require_version(expected_version)
-    await _tell(session, task.revise(values, await clock(session)))
+    facts = task.revise(values, await clock(session))
+    await keep_task(session, task)
+    await _tell(session, facts)
     return task
 
 
@@ -100,7 +105,9 @@ async def move_task(
     """
     task, _ = await _hold_changeable(session, actor, task_id)
     task.require_version(expected_version)
-    await _tell(session, move(task, await clock(session)))
+    facts = move(task, await clock(session))
+    await keep_task(session, task)
+    await _tell(session, facts)
     return task
 
 
@@ -108,13 +115,19 @@ async def delete_task(session: Session, actor: Actor, task_id: UUID, expected_ve
     """Remove a task; it counts no more (I4, L4). Raises NotFound, Forbidden, VersionConflict."""
     task, _ = await _hold_changeable(session, actor, task_id)
     task.require_version(expected_version)
+    await keep_task(session, task, deleted=True)
     await _tell(session, task.deleted(await clock(session)))
     await session.delete(task)
 
 
 async def give_to_managers(session: Session, customer_ids: Sequence[UUID]) -> None:
     """Tasks that an automation made for customers not heard of before go to those responsible for them (K5)."""
-    await run(session, _GIVE_TO_MANAGER, list(customer_ids))
+    given = [row for row in await run(session, _GIVE_TO_MANAGER, list(customer_ids)) if row.assignee_id is not None]
+    entries = [
+        entry(session, row.customer_id, "task", row.id, {"assignee_id": {"old": None, "new": row.assignee_id}})
+        for row in given
+    ]
+    await write_entries(session, entries)
 
 
 async def forget_tasks(session: Session, customer_ids: Sequence[UUID]) -> None:
@@ -151,13 +164,15 @@ async def _hold_all(session: Session, actor: Actor, customer_ids: Sequence[UUID]
 
 
 async def _require_seeing(
-    session: Session, actor: Actor, assignee_id: UUID | None, customer_ids: Sequence[UUID]
+    session: Session, actor: Actor, assignee_id: UUID | None, customer_ids: Collection[UUID]
 ) -> None:
-    """An assignee is active and sees each customer (R1). Of the actor that is known, whatever their permissions."""
-    if assignee_id is None or assignee_id == actor.employee_id:
+    """An assignee is active and sees each customer (R1). Only of the actor it is known what their permissions show."""
+    if assignee_id is None or not customer_ids:
         return
     try:
-        assignee = await load_actor(session, Identity(str(assignee_id), "employee", frozenset()))
+        assignee = actor
+        if assignee_id != actor.employee_id:
+            assignee = await load_actor(session, Identity(str(assignee_id), "employee", frozenset()))
     except InactiveEmployee:
         raise Invalid.at("/assignee_id", detail="no active employee") from None
     if await visible_customers(session, assignee, customer_ids) != set(customer_ids):

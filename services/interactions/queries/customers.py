@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.access import may_change, may_see
+from shared.access import may_change, may_see, require_may_change
 from shared.database import Session, run
 from shared.errors import NotFound
 from shared.identity import DELETE, EDIT_ALL, Actor
+from shared.rows import Row
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ _CUSTOMER = "SELECT manager_id, viewer_ids, state FROM customer WHERE id = $1"
 
 async def find_customer(session: Session, actor: Actor, customer_id: UUID) -> VisibleCustomer:
     """A customer the actor sees; a deleted one is for holders of `customers:delete`. Raises NotFound."""
-    row = (await run(session, _CUSTOMER, customer_id)).one_or_none()
-    if row is None or not may_see(actor, row.manager_id, row.viewer_ids):
-        raise NotFound
-    if row.state != "active" and not (row.state == "deleted" and actor.may(DELETE)):
-        raise NotFound
+    row = await _seen(session, actor, customer_id)
     return VisibleCustomer(customer_id, may_change(actor, row.manager_id, row.viewer_ids) and row.state == "active")
+
+
+async def require_audited(session: Session, actor: Actor, customer_id: UUID) -> None:
+    """The trail is for who may change the customer, a deleted one's too (R1). Raises NotFound, Forbidden."""
+    row = await _seen(session, actor, customer_id)
+    require_may_change(actor, row.manager_id, row.viewer_ids)
 
 
 async def hold_customer(session: Session, actor: Actor, customer_id: UUID) -> VisibleCustomer:
@@ -58,6 +61,15 @@ async def hold_customers(session: Session, actor: Actor, customer_ids: Sequence[
         for row in rows
         if may_see(actor, row.manager_id, row.viewer_ids)
     ]
+
+
+async def _seen(session: Session, actor: Actor, customer_id: UUID) -> Row:
+    row = (await run(session, _CUSTOMER, customer_id)).one_or_none()
+    if row is None or not may_see(actor, row.manager_id, row.viewer_ids):
+        raise NotFound
+    if row.state != "active" and not (row.state == "deleted" and actor.may(DELETE)):
+        raise NotFound
+    return row
 
 
 def changeable_sql(actor: Actor, alias: str, first: int) -> tuple[str, list[object]]:

@@ -12,13 +12,13 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 OWNERS = {
     "customers": (
-        "/me /settings /customers /customers/search /customers/1/manager /customers/assign /assignments/1 /selections"
-        " /groups /sources/effectiveness /relationships /sectors /employees/1/deactivate /views /exports/1/file"
-        " /exports/1 /erasures/1"
+        "/me /settings /customers /customers/search /customers/1/manager /customers/1/audit /customers/assign"
+        " /assignments/1 /selections /groups /sources/effectiveness /relationships /sectors /employees/1/deactivate"
+        " /views /exports/1/file /exports/1 /erasures/1"
     ),
     "interactions": (
         "/interactions /interactions/facts /interaction-summaries/1/explanation /comments/read /unread-comments"
-        " /tasks/1/complete /documents /care-schedules/1/activities/2"
+        " /tasks/1/complete /documents /care-schedules/1/activities/2 /customers/1/interactions/audit"
     ),
     "imports": "/imports /imports/template /imports/1/rows /imports/1/result-file /import-mappings /contact-syncs/1",
 }

@@ -61,6 +61,16 @@ class Paths:
             body = BY_PATH.get(f"{method} {path}", self._body(operation))
             yield path, Request(method, self._filled(path), self._query(operation), body)
 
+    def about(self, ids: dict[str, str]) -> Iterator[Request]:
+        """Requests that fit, about these records by the names of the paths' parameters; bodies name `FITTING["uuid"]`.
+
+        Only those that name any record.
+        """
+        for method, path, operation in self.operations():
+            query, body = self._query(operation), BY_PATH.get(f"{method} {path}", self._body(operation))
+            if "{" in path or FITTING["uuid"] in str((query, body)):
+                yield Request(method, path.format_map(ids), query, body)
+
     def malformed_ids(self) -> Iterator[Request]:
         """Requests whose path holds something that is no id."""
         for method, path, operation in self.operations():

@@ -1,10 +1,21 @@
 """The two clocks: last contact and last two-way contact."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from services.interactions.commands.customers import follow_customers
+from services.interactions.commands.last_contact import set_last_contact
+from shared.access import load_actor
+from shared.contracts.customers import CustomerErased, ErasedState
+from shared.contracts.events import Cause
 from shared.contracts.interactions import InteractionSummaryChanged
+from shared.errors import NotFound
+from shared.identity import Identity
 from tests.service.interactions.world import World, at
+from tests.support.system import eventually
 
 
 def minutes(contact: dict[str, Any] | None) -> float | None:
@@ -158,6 +169,31 @@ async def test_a_contact_after_the_word_that_is_taken_back_lets_the_word_hold_ag
     assert (await world.summary())["last_contact"]["kind"] == "sms"
     await world.report({**sent, "fact": "failed", "occurred_at": (later + timedelta(seconds=1)).isoformat()})
     assert await clocks(world) == (20, None)
+
+
+async def say(world: World) -> None:
+    """The seller's word by hand, as the command takes it."""
+    async with world.harness.database.transaction() as session:
+        seller = await load_actor(session, Identity(str(world.seller_id), "employee", frozenset()))
+        await set_last_contact(session, seller, world.customer_id, at(0))
+
+
+async def test_a_word_by_hand_that_meets_an_erasure_does_not_outlive_it(world: World):
+    """C8, L3: said while the customer is being erased, it waits, finds nobody, tells nothing after the tombstone."""
+    erased = CustomerErased(version=9, state=ErasedState(id=world.customer_id), cause=Cause(kind="user"))
+    async with world.harness.database.transaction() as session:
+        await follow_customers(session, [world.harness.envelope(erased)])
+        saying = asyncio.create_task(say(world))
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        await eventually(lambda: world.harness.sql(waiting))
+    with pytest.raises(NotFound):
+        await saying
+    assert await world.harness.sql("SELECT FROM manual_contact") == []
+    told = await world.harness.sql(
+        "SELECT payload FROM outbox WHERE topic = 'crm.interaction-summaries' AND aggregateid = $1 ORDER BY id",
+        str(world.customer_id),
+    )
+    assert [row.payload for row in told] == [None]
 
 
 def moment(minutes: float) -> str:

@@ -112,6 +112,19 @@ async def test_who_completed_a_meeting_is_who_met_the_customer(world: World):
     assert (await world.summary())["last_contact"]["employee_id"] == str(world.seller_id)
 
 
+async def test_a_customer_who_joins_a_held_meeting_was_met_by_who_held_it(world: World):
+    """L6: the row that begins with both facts is no more the creator's than one that heard of them in turn."""
+    boss = new_id()
+    await world.harness.deliver(employee(boss), employee(world.seller_id, version=2, superior_id=boss))
+    meeting = await begin(world, world.harness.client(boss), type="MEETING", assignee_id=str(world.seller_id))
+    await move(world, meeting, "complete")
+    come = [await another(world) for _ in range(5)]
+    about = {"customer_ids": [str(world.customer_id), *map(str, come)]}
+    assert (await world.seller.patch(f"{TASKS}/{meeting['id']}", json=about)).status_code == 200
+    met_by = {(await world.summary(one))["last_contact"]["employee_id"] for one in (world.customer_id, *come)}
+    assert met_by == {str(world.seller_id)}
+
+
 @pytest.mark.parametrize(
     ("moves", "met"),
     [
@@ -229,6 +242,23 @@ async def test_an_assignee_must_see_each_customer(world: World):
         ),
     ):
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/assignee_id")
+
+
+async def test_nobody_takes_a_task_about_a_customer_hidden_from_them(world: World):
+    """R1: whoever assigns themselves must see each customer, too, also those that the task does not show them."""
+    hidden = await another(world, manager_id=world.stranger_id)
+    everything = world.harness.client(world.seller_id, ["customers:view_all"])
+    task = await begin(world, everything, customer_ids=[str(world.customer_id), str(hidden)])
+    path, me = f"{TASKS}/{task['id']}", {"assignee_id": str(world.seller_id)}
+    for asked in (me, me | {"customer_ids": [str(world.customer_id)]}):
+        refused = await world.seller.patch(path, json=asked)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/assignee_id")
+    assert (await everything.patch(path, json=me)).json()["assignee_id"] == str(world.seller_id)
+    for kept in ({"title": "Gọi lại"}, me, {"customer_ids": [str(world.customer_id)]}):
+        assert (await world.seller.patch(path, json=kept)).status_code == 200, kept
+    other = await another(world)
+    added = {"customer_ids": [str(world.customer_id), str(other)]}
+    assert (await world.seller.patch(path, json=added)).status_code == 200
 
 
 async def test_tasks_are_about_customers_one_sees(world: World):

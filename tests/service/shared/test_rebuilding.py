@@ -257,6 +257,50 @@ async def test_what_consumers_do_while_the_topic_is_read_is_read_too(make_harnes
     assert len(await harness.sql("SELECT FROM customer")) == 2
 
 
+async def test_discussions_follow_a_copy_of_customers_that_was_made_anew(make_harness: MakeHarness) -> None:
+    """A2, U2: who gained sight finds what they have not read, who lost it and whose customer is gone find nothing."""
+    harness = await make_harness("interactions")
+    author, before, now = employee(), employee(), employee()
+    await harness.deliver(author, before, now)
+    seen_by: dict[str, Any] = {"manager_id": author.state.id, "viewer_ids": (before.state.id,)}
+    changed, foreign = customer(**seen_by), customer(**seen_by)
+    await harness.deliver(changed, foreign)
+    for one in (changed, foreign):
+        said = {"customer_id": one.key, "text": "x"}
+        assert (await harness.client(author.state.id).post("/api/v1/comments", json=said)).status_code == 201
+
+    async def badges() -> list[int]:
+        answers = [await harness.client(one.state.id).get("/api/v1/unread-comments?limit=0") for one in (before, now)]
+        return [answer.json()["badge"] for answer in answers]
+
+    assert await badges() == [2, 0]
+    newer = customer(changed.state.id, version=2, manager_id=author.state.id, viewer_ids=(now.state.id,))
+    await harness.forget_told()
+    rebuilt = await rebuild(harness, FakeTopic(CUSTOMERS, newer))
+    assert (rebuilt.written, rebuilt.removed) == (1, 1)
+    assert await badges() == [0, 1]
+    assert await harness.told() == []
+    await harness.deliver(foreign)
+    assert await badges() == [1, 1]
+
+
+async def test_whom_only_a_rebuild_brought_into_the_copy_counts_from_then_on(
+    make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I1, I12: by chunks, each once, with what was reported of them before; a second rebuild finds nothing to do."""
+    monkeypatch.setattr("services.interactions.commands.customers.FOLLOWED_TOGETHER", 2)
+    harness = await make_harness("interactions")
+    known, lost = customer(), [customer() for _ in range(4)]
+    await harness.deliver(known)
+    await harness.forget_told()
+    feed = FakeTopic(CUSTOMERS, known, *lost)
+    for _ in range(2):
+        await rebuild(harness, feed)
+        told = [event for event in await harness.told() if event.topic is SUMMARIES]
+        assert sorted(event.key for event in told) == sorted(event.key for event in lost)
+        assert {(event.version, event.state.interaction_count) for event in told} == {(1, 1)}
+
+
 @pytest.mark.parametrize("service", ["interactions", "imports", "campaigns"])
 async def test_erased_customers_stay_erased(make_harness: MakeHarness, service: str) -> None:
     """C8: by their last event, and also when compaction has left nothing of them; no copy has their values again."""
