@@ -36,7 +36,7 @@ demo: $(INSTALLED) ## Tell the story on real input, starting the system if it is
 
 test: $(INSTALLED) lint types contracts ## All tests, from a clean checkout
 	$(BIN)/pytest tests/unit tests/architecture tests/contract tests/service --numprocesses=2 --dist=loadfile $(PYTEST_OPTIONS)
-	$(BIN)/pytest tests/end_to_end tests/chaos/test_kills.py $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/end_to_end $(PYTEST_OPTIONS)
 
 outages: $(INSTALLED) ## Take Kafka and PostgreSQL away under load, let consumers come and go, kill at each step of an import or distribution
 	$(BIN)/pytest tests/chaos/test_outages.py tests/chaos/test_import_kills.py tests/chaos/test_distribution_kills.py \

@@ -1,7 +1,6 @@
 """A whole system on servers of its own, which these tests kill and start again."""
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -13,10 +12,8 @@ import pytest
 from deploy.local.kafka import KafkaServer
 from deploy.local.keeper import Keeper
 from deploy.local.postgres import PostgresServer
-from deploy.local.services import ServiceProcess
 from shared.contracts.catalogue import SERVICES
-from tests.chaos.sabotage import VARIABLE
-from tests.chaos.victims import WeakenedService
+from tests.chaos.victims import kind_of_service
 from tests.support.system import Rapport, eventually, running_system
 
 TICK_SECONDS = 0.5
@@ -59,7 +56,7 @@ async def rapport(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> A
         name: (ground.postgres.url(name, f"{name}_app"), ground.postgres.url(name, f"{name}_owner"))
         for name in SERVICES
     }
-    kind, directory = _kind_of_service(), tmp_path_factory.mktemp("system")
+    kind, directory = kind_of_service(), tmp_path_factory.mktemp("system")
     alarm = {"RAPPORT_LAG_ALARM_SECONDS": str(LAG_ALARM_SECONDS)}
     with running_system(cast(Any, ground), directory, databases, kind, **alarm) as system:
         yield system
@@ -93,10 +90,6 @@ async def all_ready_afterwards(rapport: Rapport) -> AsyncIterator[None]:
 
 async def _become_ready(rapport: Rapport) -> None:
     await eventually(lambda: asyncio.to_thread(_all_ready, rapport), seconds=READY_AGAIN_SECONDS)
-
-
-def _kind_of_service() -> type[ServiceProcess]:
-    return WeakenedService if os.environ.get(VARIABLE) else ServiceProcess
 
 
 def _all_ready(rapport: Rapport) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 CONSUMING = "tests/service/shared/test_consuming.py::"
 RELAY = "tests/service/shared/test_relay.py::"
-KILLS = "tests/chaos/test_kills.py::"
+KILLS = "tests/end_to_end/test_kills.py::"
 CAMPAIGNS = "tests/service/campaigns/"
 CUSTOMERS = "tests/service/customers/"
 OUTAGES = "tests/chaos/test_outages.py::"

@@ -25,6 +25,11 @@ class WeakenedService(ServiceProcess):
         self._process.start(_under_sabotage(self.name, "all", os.environ[VARIABLE], self._environment, self.log))
 
 
+def kind_of_service() -> type[ServiceProcess]:
+    """What a system is made of in this run of tests."""
+    return WeakenedService if os.environ.get(VARIABLE) else ServiceProcess
+
+
 class Process:
     """One process of a service, run under sabotage; `faults` may be empty."""
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.contracts.catalogue import SERVICES
+from tests.chaos.victims import kind_of_service
 from tests.support.servers import TestServers
 from tests.support.system import Rapport, running_system
 
@@ -18,5 +19,5 @@ async def rapport(servers: TestServers, tmp_path_factory: pytest.TempPathFactory
     for name in SERVICES:
         made = await servers.create_database(name, suffix)
         databases[name] = (made.app_url, made.owner_url)
-    with running_system(servers, tmp_path_factory.mktemp("system"), databases) as system:
+    with running_system(servers, tmp_path_factory.mktemp("system"), databases, kind_of_service()) as system:
         yield system
