@@ -1,6 +1,6 @@
 """`make prove`: what the tests of faults are worth. Each safeguard's test passes, and fails when it is switched off.
 
-`python -m tests.chaos.prove [--list] [NAME ...]`; without names all safeguards, and all tests of this folder with
+`python -m tests.chaos.prove [--list] [NAME ...]`; without names all safeguards, and all tests of faults with
 everything on. Ends with status 1 when a test fails that should pass, or does not fail for want of its safeguard.
 What it starts ends with it.
 """
@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from deploy.local.processes import Command, ServerProcess, last_line
 from deploy.local.settings import PROJECT
 from tests.chaos.sabotage import VARIABLE
-from tests.chaos.safeguards import SAFEGUARDS, Proof, Safeguard
+from tests.chaos.safeguards import KILLS, SAFEGUARDS, Proof, Safeguard
 from tests.support.servers import test_servers
 
 LOGS = PROJECT / ".local" / "prove"
@@ -129,7 +129,7 @@ def _with_all_on(runs: Runs, safeguards: Sequence[Safeguard], everything: bool) 
     started, found = time.monotonic(), dict[str, Outcome]()
     proofs = [proof for safeguard in safeguards for proof in safeguard.proofs]
     quick = [proof.test for proof in proofs if not proof.needs_a_system]
-    slow = [CHAOS] if everything else [proof.test for proof in proofs if proof.needs_a_system]
+    slow = [CHAOS, KILLS.rstrip(":")] if everything else [proof.test for proof in proofs if proof.needs_a_system]
     for name, tests in (("all-on-services", quick), ("all-on-system", slow)):
         if tests:
             found |= runs.run(name, tests) or {name: Outcome(broken=_last_words(name))}

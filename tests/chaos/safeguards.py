@@ -22,8 +22,8 @@ class Proof:
 
     @property
     def needs_a_system(self) -> bool:
-        """Whether it runs a whole system of its own, to kill parts of it."""
-        return self.test.startswith("tests/chaos/")
+        """Whether it runs a whole system, to kill parts of it."""
+        return self.test.startswith(("tests/chaos/", KILLS))
 
 
 @dataclass(frozen=True)
