@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.errors import Invalid
 
 NONCE_BYTES = 12
-MAX_CURSOR_LENGTH = 1_000
+MAX_CURSOR_LENGTH = 6_000
+"""Two texts of 500 characters by which a list is sorted, in whichever script."""
 
 
 class Cursors:

@@ -18,6 +18,8 @@ from shared.folding import fold
 from shared.phones import national
 
 _NO_DIGIT = re.compile(r"[^0-9]")
+_BETWEEN = re.compile(r"[\s,;:!?()\[\]{}\"'/|]+")
+"""What stands between words."""
 
 _STATE_TOPICS = [topic.name for topic in TOPICS if topic.holds_state]
 _FACT_TOPICS = [topic.name for topic in TOPICS if not topic.holds_state]
@@ -52,7 +54,7 @@ WHERE (idempotency.actor, idempotency.path, idempotency.key) = (named.actor, nam
 BATCH = 500
 """Kept answers that are looked through at a time."""
 MIN_TELLING = 6
-"""Letters or digits from which on a value names its person also within a longer text."""
+"""Letters or digits from which on a value names its person also among other words."""
 
 KEPT_OF_A_ROW = frozenset(
     {"row", "action", "customer_id", "outcome", "version", "errors", "reason", "created_options", "kept_fields"}
@@ -67,7 +69,7 @@ class Person:
     """
 
     def __init__(self, texts: Iterable[str], phones: Iterable[str]) -> None:
-        self._texts = {fold(text) for text in texts} - {""}
+        self._texts = {_words(text) for text in texts} - {""}
         self._numbers = {_digits(national(phone)).removeprefix("0") for phone in phones} - {""}
 
     def named_in(self, value: Any) -> set[str]:
@@ -75,9 +77,10 @@ class Person:
         return {text for text in _texts(value) if self._is_named_by(text)}
 
     def _is_named_by(self, text: str) -> bool:
-        said = fold(text)
-        digits = _digits(said)
-        return any(_names(said, one) for one in self._texts) or any(_names(digits, one) for one in self._numbers)
+        digits, said = _digits(text), _words(text)
+        return any(_names(f" {said} ", f" {one} ") for one in self._texts) or any(
+            _names(digits, one) for one in self._numbers
+        )
 
 
 async def forget_mechanisms(session: Session, customer_ids: Collection[UUID]) -> None:
@@ -122,13 +125,17 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
+def _words(text: str) -> str:
+    return _BETWEEN.sub(" ", fold(text)).strip()
+
+
 def _digits(text: str) -> str:
     return _NO_DIGIT.sub("", text)
 
 
 def _names(said: str, one: str) -> bool:
     """Whether what was said is somebody's value. A short one stands in the middle of many others."""
-    return said == one or (len(one) >= MIN_TELLING and one in said)
+    return said == one or (len(one.strip()) >= MIN_TELLING and one in said)
 
 
 def _is_of(row: Any, customer_ids: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from shared.cursors import MAX_CURSOR_LENGTH
 from shared.errors import RapportError
 from shared.folding import composed
 from shared.strict_json import text_is_storable
@@ -78,7 +79,7 @@ class PageQuery(RequestModel):
     """Which page of a list, and whether to count all of it (P5)."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
-    cursor: Annotated[str, AfterValidator(_storable), Field(max_length=1_000)] | None = None
+    cursor: Annotated[str, AfterValidator(_storable), Field(max_length=MAX_CURSOR_LENGTH)] | None = None
     total: bool = False
 
 

@@ -1,10 +1,11 @@
 """Creating, editing and ending campaigns."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from services.campaigns.commands.batches import lock_batch, write_together
@@ -119,13 +120,16 @@ async def delete_campaign(
         await begin_long_work(session, SYSTEM, "removal", campaign, total)
 
 
-async def remove_next(session: Session, campaign: Campaign, cause: Cause) -> int:
-    """Remove the next batch of a locked campaign's opportunities; answers how many."""
-    batch = await lock_batch(session, campaign, Opportunity.state != "removed")
+async def remove_next(
+    session: Session, campaign: Campaign, cause: Cause, after: tuple[datetime, UUID] | None = None
+) -> list[Opportunity]:
+    """Remove the next batch of a locked campaign's opportunities, behind one of them if told; answers which."""
+    behind = () if after is None else (tuple_(Opportunity.created_at, Opportunity.id) > after,)
+    batch = await lock_batch(session, campaign, Opportunity.state != "removed", *behind)
     events: list[Event] = [event for opportunity in batch for event in opportunity.remove(cause)]
     await write_together(session, batch)
     outbox.add(session, events)
-    return len(batch)
+    return batch
 
 
 async def _next_code(session: Session) -> str:

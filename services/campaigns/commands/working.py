@@ -60,8 +60,11 @@ async def _add(session: Session, work: LongWork, actor: Actor) -> bool:
 async def _remove(session: Session, work: LongWork, actor: Actor) -> bool:
     """Remove the next opportunities of a campaign that has ended (K3)."""
     [campaign] = await lock_campaigns(session, [work.campaign_id])
-    removed = await remove_next(session, campaign, caused_by(actor))
-    work.done += removed
+    after = (work.last_created_at, work.last_id) if work.last_created_at and work.last_id else None
+    removed = await remove_next(session, campaign, caused_by(actor), after)
+    if removed:
+        work.last_created_at, work.last_id = removed[-1].created_at, removed[-1].id
+    work.done += len(removed)
     return bool(removed)
 
 

@@ -11,6 +11,7 @@ from services.customers.domain.values import EmployeeIds
 from shared.contracts.customers import Address, Origin
 from shared.contracts.events import Money
 from shared.contracts.interactions import Contact
+from shared.cursors import MAX_CURSOR_LENGTH
 from shared.fields import DEFAULT_PAGE, MAX_PAGE, Code, Name, PageQuery, RequestModel, Text
 
 FilterObject = Annotated[
@@ -107,7 +108,7 @@ class CustomerSearch(RequestModel):
     filter: FilterObject = None
     sort: SortFields = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
-    cursor: Annotated[str, Field(max_length=1_000)] | None = None
+    cursor: Annotated[str, Field(max_length=MAX_CURSOR_LENGTH)] | None = None
     total: bool = False
 
 

@@ -44,12 +44,13 @@ async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelo
     assignment must not give back the sight that somebody has lost since.
     """
     undecided = await _undecided(session, envelopes)
+    active = await active_employees(session, {state.owner_id for _, state in undecided if state.owner_id is not None})
     times = Counter(state.customer_id for _, state in undecided)
     plain = [one for one in undecided if times[one[1].customer_id] == 1 and _has_owner(one[1])]
     others = [one for one in undecided if times[one[1].customer_id] > 1 or not _has_owner(one[1])]
-    left = [*await take_over(session, plain), *others]  # of one customer all are here or there: in order either way
+    # Of one customer all are here or there: in order either way.
+    left = [*await take_over(session, plain, active), *others]
     customers = await lock_held(session, {state.customer_id for _, state in left})
-    active = await active_employees(session, {state.owner_id for _, state in left if state.owner_id is not None})
     at = await clock(session)
     decided: list[AuditRow] = []
     for envelope, state in left:

@@ -31,6 +31,9 @@ WHERE customer_id = $1 AND jsonb_typeof(said) = 'string'
 """
 """What the trail says they were called and reached by, before and now."""
 
+_OTHERS = "SELECT phone FROM customer_phone WHERE phone = ANY($1::text[]) AND customer_id <> $2"
+"""Numbers that belong to somebody else now: what is said of them is said of that one."""
+
 _REPEATING = ("%/views", "%/customers/check")
 """Paths whose answers repeat what people wrote of somebody, without saying of whom."""
 
@@ -70,6 +73,7 @@ async def erase_customer(
     version, cause = customer.version + 1, by_hand(session)
     former = (await run(session, _FORMER, customer_id)).all()
     phones = {*customer.phones, *(row.said for row in former if row.field == "phones")}
+    phones -= set((await run(session, _OTHERS, list(phones), customer_id)).scalars())
     texts = {customer.name, *customer.emails, *(row.said for row in former if row.field != "phones")}
     person = Person({str(customer_id), customer.code, *texts}, phones)
     session.expunge(customer)

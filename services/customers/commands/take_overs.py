@@ -5,11 +5,11 @@ other case to that: viewers, ties, assignments that decide nothing. Objects, eve
 thousand customers cost four times as much.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from services.customers.commands.employees import active_employees
 from services.customers.commands.telling import MANAGER_CHANGED, MANAGER_TOLD, headers_json, telling, with_manager
 from shared import outbox
 from shared.contracts.campaigns import OpportunityState
@@ -46,11 +46,11 @@ Assignment = tuple[Envelope[Any], OpportunityState]
 """An opportunity with an owner, and the event that tells of it."""
 
 
-async def take_over(session: Session, assignments: Sequence[Assignment]) -> list[Assignment]:
+async def take_over(session: Session, assignments: Sequence[Assignment], active: Collection[UUID]) -> list[Assignment]:
     """Make owners managers of customers who are named once each; answers the assignments that were left, in order.
 
-    Active owners are held, then the customers, in the order of ids, until the transaction ends: a deactivation
-    waits, and finds whom it came too late for (A6).
+    `active` owners are held already; the customers are, in the order of ids, until the transaction ends: a
+    deactivation waits, and finds whom it came too late for (A6).
     """
     if not assignments:
         return []
@@ -68,7 +68,6 @@ async def take_over(session: Session, assignments: Sequence[Assignment]) -> list
         for envelope, state in assignments
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    active = await active_employees(session, set(columns[2]))
     await run(session, _HOLD, columns[1])
     taken = set((await run(session, _TAKE_OVER, *columns, list(active))).scalars())
     if taken:

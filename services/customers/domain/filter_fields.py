@@ -104,7 +104,7 @@ FIELDS: tuple[FilterField, ...] = (
     _labelled("tax_code", "text", sortable=True),
     _labelled("website", "text", sortable=True),
     *_ADDRESS,
-    _labelled("description", "text", sortable=True),
+    _labelled("description", "text"),
     _labelled("group_ids", "tree", "groups", many=True, picked=True),
     _labelled("source_ids", "reference", "sources", many=True, picked=True),
     FilterField("primary_source_id", "reference", "Nguồn chính", "Primary Source", picked=True, sortable=True),

@@ -19,6 +19,14 @@ MAX_DEPTH = 5
 MAX_NODES = 50
 MAX_VALUES = 1_000
 
+TELLING = frozenset(
+    {
+        "text", "id", "code", "name", "company_name", "phones", "emails", "address.line", "website", "description",
+        "tax_code", "referrer_customer_id",
+    }
+)  # fmt: skip
+"""Fields whose values may name a person."""
+
 Comparison = Literal["one_of", "within", "contains", "starts_with", "empty", "is", "words", "exact_words"]
 
 
@@ -90,7 +98,10 @@ def the_purchases(node: Node) -> Purchases | None:
 
 
 def without_values(raw: Any, names_somebody: Callable[[Any], object]) -> Any:
-    """A filter as it was asked, without the comparisons whose value names somebody; None when nothing is left (C8)."""
+    """A filter as it was asked, without the comparisons whose value names somebody; None when nothing is left (C8).
+
+    Only fields that tell people apart are looked at: a province or an occupation names nobody.
+    """
     if not isinstance(raw, dict):
         return raw
     for kind in ("and", "or"):
@@ -100,7 +111,7 @@ def without_values(raw: Any, names_somebody: Callable[[Any], object]) -> Any:
     if "not" in raw:
         inner = without_values(raw["not"], names_somebody)
         return None if inner is None else {"not": inner}
-    return None if names_somebody(raw.get("value")) else raw
+    return None if raw.get("field") in TELLING and names_somebody(raw.get("value")) else raw
 
 
 def with_exact_tones(node: Node) -> Node | None:

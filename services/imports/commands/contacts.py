@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.imports.commands.blanking import keep_erasures_off
 from services.imports.commands.chunks import send_rows
 from services.imports.commands.synced import claim_contacts
 from services.imports.domain.job import CONTACTS, Import, uploader_of
@@ -53,6 +54,7 @@ async def sync_contacts(
         actor.require(IMPORT)
     if responsible is None or not await active_employee(session, responsible):
         raise Invalid(errors=(FieldError("/employee_id", "inactive_employee"),))
+    await keep_erasures_off(session)
     at = await clock(session)
     job = Import(
         id=new_id(),

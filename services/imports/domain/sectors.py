@@ -6,6 +6,7 @@ All rows are judged together: a parent may stand in a later row, a name may beco
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from services.imports.domain.cells import CLEAR, Problem, ReadRow
@@ -48,12 +49,18 @@ class _Planned:
     parent_code: str | None
     problems: list[Problem] = field(default_factory=list)
 
+    @cached_property
+    def folded(self) -> str:
+        """The name as siblings are compared."""
+        return fold(self.name)
+
 
 class SectorPreview:
     """Judges the rows of one file."""
 
     def __init__(self, sectors: Sequence[KnownSector], overwrite: bool) -> None:
         self._known = {sector.code: sector for sector in sectors}
+        self._places = {sector.code: (sector.parent_code, fold(sector.name)) for sector in sectors}
         self._overwrite = overwrite
 
     def judge(self, rows: Sequence[ReadRow]) -> list[Judgement]:
@@ -66,14 +73,16 @@ class SectorPreview:
                 plan.problems.append(Problem("code", "duplicate_in_file"))
             planned.append(plan)
         unchecked: Sequence[_Planned] = planned
-        while unchecked:
+        # Whose parent is not written after all is not either, nor gives its name to others. Parents end at that depth;
+        # a longer chain of names given on fails where the file is applied.
+        for _ in range(MAX_DEPTH):
             written = {code: plan for code, plan in first.items() if not plan.problems}
             for plan in unchecked:
                 self._check_parent(plan, written)
             self._check_names(planned, first)
-            # Whose parent is not written after all is not either, nor gives its name to others: until no more fail.
-            failed = any(plan.problems for plan in written.values())
-            unchecked = [plan for plan in planned if not plan.problems] if failed else ()
+            unchecked = [plan for plan in planned if not plan.problems]
+            if not any(plan.problems for plan in written.values()):
+                break
         return [self._judged(plan) for plan in planned]
 
     def _plan(self, row: ReadRow) -> _Planned:
@@ -122,7 +131,7 @@ class SectorPreview:
     def _check_names(self, planned: Sequence[_Planned], first: dict[str, _Planned]) -> None:
         """Names are unique among live siblings, as they will be afterwards (G1)."""
         taken = {
-            (sector.parent_code, fold(sector.name))
+            self._places[sector.code]
             for sector in self._known.values()
             if sector.live and (sector.code not in first or first[sector.code].problems)
         }
@@ -130,7 +139,7 @@ class SectorPreview:
         for plan in planned:
             if plan.problems:
                 continue
-            place = (plan.parent_code, fold(plan.name))
+            place = (plan.parent_code, plan.folded)
             if place in taken:
                 plan.problems.append(Problem("name", "name_taken"))
             elif place in written:

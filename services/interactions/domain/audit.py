@@ -16,6 +16,9 @@ ItemKind = Literal["comment", "task", "document", "care_schedule", "care_activit
 Changes = dict[str, dict[str, Any]]
 """Old and new value by the name of the field."""
 
+MAX_LINES = 50
+"""Of a document, that an entry of the trail holds."""
+
 _FIELDS: dict[type[Record], tuple[str, ...]] = {
     Comment: ("text", "mention_ids"),
     Task: (
@@ -44,12 +47,23 @@ def what_was(record: Record) -> Changes:
 
 
 def changes_told(event: DocumentChanged) -> Changes:
-    """What an event says has changed of a document; of its first event all that is filled."""
+    """What an event says has changed of a document; of its first event all that is filled.
+
+    Of many lines only their number is kept: they stand in the event.
+    """
     state = event.model_dump(mode="json", include={"state"})["state"]
     if event.version == 1:
-        return {name: {"old": None, "new": value} for name, value in state.items() if value not in (None, [])}
-    before = event.model_dump(mode="json", include={"before"})["before"]
-    return {name: {"old": before.get(name), "new": state.get(name)} for name in event.changed}
+        changes = {name: {"old": None, "new": value} for name, value in state.items() if value not in (None, [])}
+    else:
+        before = event.model_dump(mode="json", include={"before"})["before"]
+        changes = {name: {"old": before.get(name), "new": state.get(name)} for name in event.changed}
+    if "lines" in changes:
+        changes["lines"] = {kind: _few(lines) for kind, lines in changes["lines"].items()}
+    return changes
+
+
+def _few(lines: list[Any] | None) -> list[Any] | int | None:
+    return len(lines) if lines is not None and len(lines) > MAX_LINES else lines
 
 
 def by_customer(task: Task, changes: Changes) -> dict[UUID, Changes]:

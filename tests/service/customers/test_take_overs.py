@@ -88,7 +88,7 @@ async def test_one_statement_does_what_the_rules_of_one_customer_do(
     together = await _followed(team, envelopes)
     left: list[int] = []
 
-    async def leave_all(_: Any, assignments: Sequence[Any]) -> list[Any]:
+    async def leave_all(_: Any, assignments: Sequence[Any], __: Any) -> list[Any]:
         left.append(len(assignments))
         return list(assignments)
 

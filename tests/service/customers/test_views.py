@@ -125,3 +125,20 @@ async def test_however_a_view_writes_an_erased_person_it_forgets_them(
     kept = [(await getattr(team, who).get(f"/api/v1/views/{other['id']}")).json()
             for who, other in zip(("binh", "dung"), others, strict=True)]  # fmt: skip
     assert [(one["filter"], one["version"]) for one in kept] == [({"not": LEAF}, 1)] * 2
+
+
+async def test_who_only_shares_letters_with_an_erased_person_stays_in_views(team: Team) -> None:
+    """C8: a province that they were named after, an address or name that theirs is a part of; and short words."""
+    wanted = {
+        "and": [
+            {"field": "address.province", "op": "in", "value": ["Hà Nội", "Huế"]},
+            {"field": "emails", "op": "eq", "value": "lan.anh@vidu.vn"},
+            {"field": "name", "op": "contains", "value": "Phương Anhthư"},
+            {"field": "text", "op": "contains", "value": "hoa hồng"},
+        ]
+    }
+    view = await save(team, "binh", filter=wanted)
+    async with team.harness.database.transaction() as session:
+        await forget_in_views(session, Person(["Hà Nội", "anh@vidu.vn", "Phương Anh", "Hoa"], []))
+    kept = (await team.binh.get(f"/api/v1/views/{view['id']}")).json()
+    assert (kept["filter"], kept["version"]) == (wanted, view["version"])

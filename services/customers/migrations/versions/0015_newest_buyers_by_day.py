@@ -65,7 +65,7 @@ END $$;
 def upgrade() -> None:
     """Days, filled from the orders that are there; nobody orders meanwhile."""
     script(
-        "LOCK TABLE document, customer IN SHARE ROW EXCLUSIVE MODE;"
+        "LOCK TABLE customer, document IN SHARE ROW EXCLUSIVE MODE;"
         + _TABLE
         + _RAISE.format(each="day", order="document", orders="document", customers="customer")
         + _functions("day")
