@@ -109,9 +109,12 @@ async def clock(session: Session) -> datetime:
     return (await run(session, "SELECT clock_timestamp()")).scalar_one()
 
 
-async def advisory_lock(session: Session, name: str) -> None:
-    """Hold a named lock until the transaction ends; waits for its holder (lock timeout applies)."""
-    await run(session, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+async def advisory_lock(session: Session, name: str, *, shared: bool = False) -> None:
+    """Hold a named lock until the transaction ends, if asked together with others who share it; waits for its holder
+    (lock timeout applies).
+    """
+    lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    await run(session, f"SELECT {lock}(hashtextextended($1, 0))", name)
 
 
 async def try_advisory_lock(session: Session, name: str) -> bool:

@@ -72,9 +72,9 @@ class Person:
         self._texts = {_words(text) for text in texts} - {""}
         self._numbers = {_digits(national(phone)).removeprefix("0") for phone in phones} - {""}
 
-    def named_in(self, value: Any) -> set[str]:
-        """The texts within a value as JSON has it, however deep, that name this person."""
-        return {text for text in _texts(value) if self._is_named_by(text)}
+    def is_named_in(self, value: Any) -> bool:
+        """Whether a text within a value as JSON has it, however deep, names this person."""
+        return any(map(self._is_named_by, _texts(value)))
 
     def _is_named_by(self, text: str) -> bool:
         digits, said = _digits(text), _words(text)
@@ -100,7 +100,7 @@ async def forget_answers_naming(session: Session, person: Person, paths: Sequenc
     last = ("", "", "")
     while True:
         found = (await run(session, _READ_ANSWERS, list(paths), *last, BATCH)).all()
-        named = [row for row in found if person.named_in(msgspec.json.decode(row.body))]
+        named = [row for row in found if person.is_named_in(msgspec.json.decode(row.body))]
         if named:
             await run(session, _DROP_NAMED, *([row[part] for row in named] for part in range(3)))
         if len(found) < BATCH:

@@ -85,10 +85,10 @@ async def forget_in_views(session: Session, person: Person) -> None:
     last = UUID(int=0)
     while True:
         views = (await run(session, _READ, last, BATCH)).all()
-        named = [row.id for row in views if person.named_in(msgspec.json.decode(row.filter))]
+        named = [row.id for row in views if person.is_named_in(msgspec.json.decode(row.filter))]
         for row in await run(session, _HOLD, named):
             wanted = msgspec.json.decode(row.filter)
-            left = without_values(wanted, person.named_in)
+            left = without_values(wanted, person.is_named_in)
             if left != wanted:
                 await run(session, _REPLACE, row.id, _json(left))
         if len(views) < BATCH:

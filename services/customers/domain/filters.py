@@ -97,7 +97,7 @@ def the_purchases(node: Node) -> Purchases | None:
     return found[0] if len(found) == 1 else None
 
 
-def without_values(raw: Any, names_somebody: Callable[[Any], object]) -> Any:
+def without_values(raw: Any, names_somebody: Callable[[Any], bool]) -> Any:
     """A filter as it was asked, without the comparisons whose value names somebody; None when nothing is left (C8).
 
     Only fields that tell people apart are looked at: a province or an occupation names nobody.

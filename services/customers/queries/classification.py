@@ -11,11 +11,10 @@ import msgspec
 
 from services.customers.domain.classification import ItemKind
 from services.customers.domain.relationships import NEVER_DISABLED
-from services.customers.queries.pages import ListPage
+from services.customers.queries.pages import ListPage, part_of_name
 from services.customers.queries.sight import seen_customers
 from shared.database import Session, run
 from shared.errors import NotFound
-from shared.folding import fold
 from shared.identity import SETTINGS, Actor
 
 State = Literal["active", "disabled"]
@@ -95,7 +94,7 @@ async def list_items(
     total: bool,
 ) -> ListPage:
     """A page of one kind by name; `text` is part of a name or the beginning of a code."""
-    sought = _pattern(text)
+    sought = part_of_name(text)
     key, last_id = after or [None, None]
     values = [kind, limit, state, sought, key, UUID(last_id) if last_id else None]
     statement, parameters = _items_statement(actor, kind, _LISTED, values)
@@ -174,10 +173,3 @@ def _allowed(record: dict[str, Any]) -> list[str]:
     if record["state"] == "disabled":
         return ["change", "restore"]
     return ["change"] if record.get("key") in NEVER_DISABLED else ["change", "delete"]
-
-
-def _pattern(text: str | None) -> str | None:
-    """A text as a part of a folded name, its wildcards meaning themselves."""
-    if text is None:
-        return None
-    return fold(text).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

@@ -3,10 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from services.customers.queries.pages import ListPage, page_by_name
+from services.customers.queries.pages import ListPage, page_by_name, part_of_name
 from shared.database import Session, run
 from shared.errors import NotFound
-from shared.folding import fold
 from shared.identity import MANAGE_DIRECTORY, Actor
 
 _PLAIN = "'id', id, 'code', code, 'name', name, 'department', department, 'active', active, 'version', version"
@@ -32,8 +31,8 @@ async def list_employees(
         "($1::text IS NULL OR name_folded LIKE '%' || $1 || '%' OR lower(code) = $1)"
         " AND ($2::bool IS NULL OR active = $2)"
     )
-    sought = fold(text).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") if text else None
-    return await page_by_name(session, "employee", record, condition, [sought, active], limit, after, total)
+    asked = [part_of_name(text), active]
+    return await page_by_name(session, "employee", record, condition, asked, limit, after, total)
 
 
 async def read_employee(session: Session, actor: Actor, employee_id: UUID) -> str:

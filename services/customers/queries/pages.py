@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import Session, run
+from shared.folding import fold
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,10 @@ async def page_by_name(
     )
     row = found.one()
     return ListPage(row.page, [row.key, row.last_id] if (row.places or 0) > limit else None, count)
+
+
+def part_of_name(text: str | None) -> str | None:
+    """A text as a part of a folded name, its wildcards meaning themselves."""
+    if text is None:
+        return None
+    return fold(text).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

@@ -29,7 +29,7 @@ WHERE {ABOUT_ERASED}
 
 async def keep_erasures_off(session: Session) -> None:
     """Nobody is erased before the transaction ends; waits for an erasure that has begun."""
-    await run(session, "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", _LOCK)
+    await advisory_lock(session, _LOCK, shared=True)
 
 
 async def begin_erasure(session: Session) -> None:

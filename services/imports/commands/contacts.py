@@ -15,6 +15,7 @@ from services.imports.commands.chunks import send_rows
 from services.imports.commands.synced import claim_contacts
 from services.imports.domain.job import CONTACTS, Import, uploader_of
 from services.imports.domain.options import ImportOptions
+from services.imports.domain.preview import claims
 from services.imports.queries.known import active_employee
 from shared.copies import array_text
 from shared.database import Session, clock, run
@@ -108,7 +109,7 @@ async def _store(session: Session, job: Import, contacts: Sequence[Contact], man
             phones.add(values["phones"][0])
         written = values | {"manager_id": manager_id} if values is not None and outcome == "create" else {}
         cells = [contact.name, contact.phone, contact.device_contact_id]
-        keys = array_text([f"phones:{phone}" for phone in values["phones"]] if values is not None else ())
+        keys = array_text(claims("phones", values["phones"]) if values is not None else ())
         rows.append((row, encode(cells).decode(), outcome, encode(written).decode(), keys))
     await run(session, _ROWS, job.id, *map(list, zip(*rows, strict=True)))
     job.counts = {}

@@ -266,13 +266,18 @@ def file_keys(row: ReadRow) -> dict[str, list[str]]:
     for name in ("customer_id", "code", "phones"):
         given = row.given.get(name)
         if given is not None and given is not CLEAR:
-            keys[name] = [f"{name}:{value}" for value in (given if name == "phones" else (given,))]
+            keys[name] = claims(name, given if name == "phones" else (given,))
     return keys
 
 
 def keys_of(customer_id: UUID, code: str, phones: Iterable[str]) -> list[str]:
     """What a row claims that means, or met, a customer: by any of its names."""
-    return [f"customer_id:{customer_id}", *([f"code:{code}"] if code else ()), *(f"phones:{phone}" for phone in phones)]
+    return [*claims("customer_id", (customer_id,)), *claims("code", (code,) if code else ()), *claims("phones", phones)]
+
+
+def claims(column: str, values: Iterable[object]) -> list[str]:
+    """The keys of what a row says in a column of whom it means."""
+    return [f"{column}:{value}" for value in values]
 
 
 def customer_key(customer_id: UUID) -> str:
