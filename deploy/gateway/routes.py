@@ -34,7 +34,14 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "care-schedules",
     ),
     "imports": ("imports", "import-mappings", "contact-syncs"),
-    "campaigns": ("campaigns", "opportunities", "opportunity-batches", "distributions", "automations"),
+    "campaigns": (
+        "campaigns",
+        "campaign-removals",
+        "opportunities",
+        "opportunity-batches",
+        "distributions",
+        "automations",
+    ),
 }
 
 # What one service serves below a resource of another.

@@ -8,6 +8,7 @@ from fastapi import Query, Response
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from services.campaigns.api.long_work import LongWorkResponse, left_to_the_worker
 from services.campaigns.api.statuses import NewStatuses, StatusAnswer, plans_of
 from services.campaigns.commands.campaigns import change_campaign, create_campaign, delete_campaign
 from services.campaigns.domain.access import allowed_on_campaign
@@ -17,7 +18,7 @@ from services.campaigns.queries.pages import CreatedSort, page
 from shared.contracts.campaigns import ManagerPolicy
 from shared.errors import FieldError, Invalid
 from shared.fields import Code, Day, Name, Page, PageQuery, RequestModel
-from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, created, etag, json_text, router
+from shared.http import ActorDep, IfMatch, SessionDep, WiringDep, accepted, created, etag, json_text, router
 from shared.identity import Actor
 
 MAX_PEOPLE = 200
@@ -169,7 +170,17 @@ async def patch_campaign(
     return CampaignResponse.of(campaign, actor)
 
 
-@routes.delete("/campaigns/{campaign_id}", status_code=204)
-async def remove_campaign(campaign_id: UUID, session: SessionDep, actor: ActorDep, expected_version: IfMatch) -> None:
-    """End a campaign for good and remove its opportunities; its managers may."""
-    await delete_campaign(session, actor, campaign_id, expected_version)
+@routes.delete(
+    "/campaigns/{campaign_id}",
+    status_code=204,
+    responses={202: {"model": LongWorkResponse, "description": "More opportunities than a request removes"}},
+)
+async def remove_campaign(
+    campaign_id: UUID, session: SessionDep, actor: ActorDep, expected_version: IfMatch, response: Response
+) -> Response:
+    """End a campaign for good and remove its opportunities; its managers may, again while some are left."""
+    work = await delete_campaign(session, actor, campaign_id, expected_version)
+    if work is None:
+        return Response(status_code=204)
+    accepted(response, f"/campaign-removals/{work.id}")
+    return left_to_the_worker(response, work)

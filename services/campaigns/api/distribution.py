@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Query, Response
 from pydantic import BaseModel
 
-from services.campaigns.api.long_work import AssignedItem, LongWorkResponse
+from services.campaigns.api.long_work import AssignedItem, LongWorkResponse, left_to_the_worker
 from services.campaigns.api.opportunities import OpportunityItem
 from services.campaigns.commands.campaigns import change_campaign
 from services.campaigns.commands.distribution import Assignment, distribute, simulate
@@ -90,7 +90,7 @@ async def post_distribute(
     if not isinstance(done, LongWork):
         return _answer(done)
     accepted(response, f"/distributions/{done.id}")
-    return Response(LongWorkResponse.of(done).model_dump_json(), 202, response.headers, "application/json")
+    return left_to_the_worker(response, done)
 
 
 @routes.post("/campaigns/{campaign_id}/distribute/simulation", response_model=DistributionResult)

@@ -1,4 +1,6 @@
-"""`/distributions/{id}` and `/opportunity-batches/{id}`: how work that takes longer than a request goes."""
+"""`/distributions/{id}`, `/opportunity-batches/{id}` and `/campaign-removals/{id}`: how work that takes longer than a
+request goes.
+"""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,6 +8,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel
 
+from services.campaigns.domain.long_work import LongWork
 from services.campaigns.queries.long_work import get_long_work
 from shared.fields import ItemResult, Page, PageQuery
 from shared.http import ActorDep, SessionDep, WiringDep, json_text, router
@@ -37,6 +40,11 @@ class AssignedItem(BaseModel):
     reason: dict[str, Any]
 
 
+def left_to_the_worker(response: Response, work: LongWork) -> Response:
+    """Long work as the answer of a route that has another one, too; `response` says where it can be followed."""
+    return Response(LongWorkResponse.of(work).model_dump_json(), 202, response.headers, "application/json")
+
+
 @routes.get("/distributions/{work_id}")
 async def read_distribution_work(work_id: UUID, session: SessionDep, actor: ActorDep) -> LongWorkResponse:
     """A distribution of more opportunities than one request takes."""
@@ -65,3 +73,9 @@ async def list_added(
     """What became of the selection's customers so far."""
     work = await get_long_work(session, actor, "opportunity_batch", work_id)
     return json_text(await items_page(session, wiring.cursors, work, query.limit, query.cursor))
+
+
+@routes.get("/campaign-removals/{work_id}")
+async def read_campaign_removal(work_id: UUID, session: SessionDep, actor: ActorDep) -> LongWorkResponse:
+    """The removal of what a large campaign left when it ended; its managers follow it."""
+    return LongWorkResponse.of(await get_long_work(session, actor, "removal", work_id))

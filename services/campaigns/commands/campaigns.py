@@ -1,27 +1,24 @@
 """Creating, editing and ending campaigns."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from services.campaigns.commands.batches import lock_batch, write_together
-from services.campaigns.commands.long_work import begin_long_work
 from services.campaigns.commands.people import require_active
-from services.campaigns.domain.access import require_can_manage, require_can_read
+from services.campaigns.commands.removals import remove_next, remove_the_rest
+from services.campaigns.domain.access import is_manager, require_can_manage, require_can_read
 from services.campaigns.domain.campaign import FIRST_STATUSES, Campaign, StatusPlan
 from services.campaigns.domain.errors import CodeTaken
-from services.campaigns.domain.opportunity import Opportunity
+from services.campaigns.domain.long_work import LongWork
 from services.campaigns.domain.reason import caused_by
 from shared import outbox
-from shared.contracts.events import Cause, Event
 from shared.database import Session, clock, run, violated
 from shared.envelope import new_id
 from shared.errors import Invalid, NotFound
-from shared.identity import MANAGE_CAMPAIGNS, SYSTEM, Actor
+from shared.identity import MANAGE_CAMPAIGNS, Actor
 
 BATCHES_REMOVED_AT_ONCE = 20
 """Opportunities that end with their campaign in its transaction, in thousands; more would outlast the request."""
@@ -101,35 +98,28 @@ async def change_campaign(
 
 async def delete_campaign(
     session: Session, actor: Actor, campaign_id: UUID, expected_version: int | None = None
-) -> None:
+) -> LongWork | None:
     """End a campaign and remove all its opportunities, so that nobody keeps sight by them (K3).
 
-    Those of a large one are left to the worker: it stands for nobody, so that nobody's leaving stops it.
-    Raises NotFound, Forbidden, VersionConflict.
+    Those of a large one are left to the worker; answers that work. Deleted again while some are left, it goes on:
+    answers the work that runs, or begins it anew where the last one failed; no version is compared then, since nobody
+    can read it any more. Raises NotFound, Forbidden, VersionConflict.
     """
-    campaign = await lock_campaign(session, actor, campaign_id)
+    campaign = next(iter(await lock_campaigns(session, [campaign_id])), None)
+    if campaign is None:
+        raise NotFound
+    if campaign.state == "deleted" and is_manager(actor, campaign):
+        if (work := await remove_the_rest(session, campaign)) is not None:
+            return work
+        raise NotFound
     require_can_manage(actor, campaign)
     campaign.require_version(expected_version)
     cause = caused_by(actor)
     outbox.add(session, campaign.delete(cause))
     for _ in range(BATCHES_REMOVED_AT_ONCE):
         if not await remove_next(session, campaign, cause):
-            return
-    remaining = select(func.count()).where(Opportunity.campaign_id == campaign.id, Opportunity.state != "removed")
-    if total := await session.scalar(remaining):
-        await begin_long_work(session, SYSTEM, "removal", campaign, total)
-
-
-async def remove_next(
-    session: Session, campaign: Campaign, cause: Cause, after: tuple[datetime, UUID] | None = None
-) -> list[Opportunity]:
-    """Remove the next batch of a locked campaign's opportunities, behind one of them if told; answers which."""
-    behind = () if after is None else (tuple_(Opportunity.created_at, Opportunity.id) > after,)
-    batch = await lock_batch(session, campaign, Opportunity.state != "removed", *behind)
-    events: list[Event] = [event for opportunity in batch for event in opportunity.remove(cause)]
-    await write_together(session, batch)
-    outbox.add(session, events)
-    return batch
+            return None
+    return await remove_the_rest(session, campaign)
 
 
 async def _next_code(session: Session) -> str:

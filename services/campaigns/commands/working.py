@@ -6,8 +6,9 @@ from sqlalchemy import tuple_
 
 from services.campaigns.commands.additions import add_customers
 from services.campaigns.commands.assigning import lock_unsettled
-from services.campaigns.commands.campaigns import lock_campaign, lock_campaigns, remove_next
+from services.campaigns.commands.campaigns import lock_campaign, lock_campaigns
 from services.campaigns.commands.distribution import hand_over
+from services.campaigns.commands.removals import remove_next
 from services.campaigns.commands.selections import selection_chunk
 from services.campaigns.domain.access import require_can_manage
 from services.campaigns.domain.long_work import LongWork

@@ -7,12 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
-from services.campaigns.commands.batches import BATCH
 from services.campaigns.jobs import purge_of_campaigns
 from services.campaigns.worker import work_next
-from shared.contracts.campaigns import OpportunityCreated, OpportunityOwnerAssigned, OpportunityRemoved
+from shared.contracts.campaigns import OpportunityCreated, OpportunityOwnerAssigned
 from shared.contracts.events import ActorReference
 from shared.contracts.work import SelectionChunkResolved, SelectionResolved
 from shared.envelope import new_id
@@ -204,26 +201,3 @@ async def test_expired_selections_are_forgotten(office: Office) -> None:
     outcome = await purge_of_campaigns(office.harness.database, office.harness.settings, datetime.now(UTC).date())
     assert outcome["selections"] == 1
     assert await office.harness.sql("SELECT count(*) FROM selection_chunk") == [(1,)]
-
-
-async def test_a_large_campaign_ends_at_once_and_its_opportunities_are_removed_step_by_step(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """K3, K1: whoever asked may be gone by then; who left owns nothing of it, and gives nothing of it to others."""
-    monkeypatch.setattr("services.campaigns.commands.campaigns.BATCHES_REMOVED_AT_ONCE", 1)
-    campaign = await office.campaign()
-    await office.staff(campaign["id"], office.lan, office.minh)
-    ids = [one for _ in range(3) for one in await office.add(campaign["id"], await office.customers(750))]
-    await office.give(ids[-1], office.lan)
-    path = f"{API}/campaigns/{campaign['id']}"
-    assert (await office.manager.delete(path)).status_code == 204
-    assert (await office.manager.get(path)).status_code == 404
-    assert (await office.client(office.lan).get(f"{API}/opportunities/{ids[-1]}")).status_code == 404
-    assert len(await office.told(OpportunityRemoved)) == BATCH
-    await office.harness.deliver(*(employee(one, version=2, active=False) for one in (office.manager_id, office.lan)))
-    assert len(await office.told(OpportunityOwnerAssigned)) == 1
-    await _work(office)
-    told = await office.told(OpportunityRemoved)
-    assert len({event.state.id for event in told}) == len(told) == 3 * 750
-    [(state, done, total)] = await office.harness.sql("SELECT state, done, total FROM long_work")
-    assert (state, done, total) == ("finished", 3 * 750 - BATCH, 3 * 750 - BATCH)
