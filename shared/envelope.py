@@ -169,7 +169,15 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    return {name: _text(value, "header ", name) for name, value in headers if not name.startswith(LETTER_PREFIX)}
+    own = [header for header in headers if not header[0].startswith(LETTER_PREFIX)]
+    try:
+        named = {name: value.decode() for name, value in own}
+    except (UnicodeDecodeError, AttributeError):
+        pass
+    else:
+        if "\x00" not in "".join(named.values()):
+            return named
+    return {name: _text(value, "header ", name) for name, value in own}  # says which of them it is
 
 
 def _text(value: bytes | None, what: str, name: str = "") -> str:

@@ -42,16 +42,17 @@ class Subscription:
 
     `once` filters repeated events by the inbox; state topics rely on versions instead, and a command may
     know repetitions by an id of its own. What `check` refuses is a dead letter at once: it costs its
-    neighbours neither a retry nor a halved batch. `most_records` bounds a transaction where each record is
-    much work by itself. `members` of the group share the topic's partitions in this process: one's records
-    are read while another's transaction is with the database. `copy` is what `rebuild` makes anew.
+    neighbours neither a retry nor a halved batch. Where each record is much work by itself it is a transaction
+    of its own, and so many are `at_once` under way: one is worked out while another is with the database.
+    `members` of the group share the topic's partitions in this process, to the same end. `copy` is what `rebuild`
+    makes anew.
     """
 
     topic: Topic
     handle: Handler
     once: bool
     check: Check | None = None
-    most_records: int | None = None
+    at_once: int | None = None
     members: int = 1
     copy: Copy | None = None
 
@@ -67,19 +68,20 @@ def consumes(
     topic: Topic,
     check: Check | None = None,
     once: bool | None = None,
-    most_records: int | None = None,
+    at_once: int | None = None,
     members: int = 1,
     copy: Copy | None = None,
 ) -> Callable[[Handler], Subscription]:
     """Declare the handler of a topic: it gets batches in order, within a transaction it must not commit.
 
     By default facts are filtered by the inbox; `once=False` is for a handler whose effects repeat without harm. A batch
-    has at most `consumer_batch` records, or `most_records` where each is much work by itself. With more than one of
-    `members` batches of different partitions are handled at the same time; order holds within a partition only.
-    A state topic of which the service keeps a `copy` says what that consists of.
+    has at most `consumer_batch` records. With `at_once` each record is a batch by itself, and so many are handled at
+    the same time, whatever their order was: for commands that wait for one another's answers where order matters.
+    With more than one of `members` batches of different partitions are handled at the same time; order holds within a
+    partition. A state topic of which the service keeps a `copy` says what that consists of.
     """
     filtered = not topic.holds_state if once is None else once
-    return lambda handle: Subscription(topic, handle, filtered, check, most_records, members, copy)
+    return lambda handle: Subscription(topic, handle, filtered, check, at_once, members, copy)
 
 
 def subscriptions_in(module: ModuleType) -> list[Subscription]:
@@ -133,8 +135,9 @@ class Consumers:
             topic.name,
             group_id=f"{settings.service}.{topic.name}",
             batch=True,
-            max_records=min(settings.consumer_batch, subscription.most_records or settings.consumer_batch),
+            max_records=subscription.at_once or settings.consumer_batch,
             batch_timeout_ms=int(settings.consumer_poll_seconds * 1000),
+            fetch_max_wait_ms=int(prompt_fetching.FETCH_WAIT_SECONDS * 1000),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
             isolation_level="read_committed",  # what a stranger's transaction took back never happened
@@ -154,7 +157,11 @@ class Consumers:
         try:
             with telemetry.BATCH_SECONDS.labels(self._settings.service, subscription.topic.name).time():
                 batch = await self._readable(subscription, records)
-                await self._apply(subscription, watched, batch, self._positions(watched, records))
+                positions = self._positions(watched, records)
+                if subscription.at_once is None:
+                    await self._apply(subscription, watched, batch, positions)
+                else:
+                    await self._apply_at_once(subscription, watched, batch, positions)
         finally:
             watched.in_hand = {}
         telemetry.CONSUMED.labels(self._settings.service, subscription.topic.name, "applied").inc(len(batch))
@@ -173,6 +180,21 @@ class Consumers:
             except Undecodable as error:
                 await self._letters.put(subscription.topic, record, str(error))
         return batch
+
+    async def _apply_at_once(
+        self,
+        subscription: Subscription,
+        watched: Watched,
+        batch: Sequence[tuple[Record, Envelope[Any]]],
+        positions: list[Position],
+    ) -> None:
+        """Apply each record by itself, all at the same time; what passes is raised when none is under way any more."""
+        singly = [self._apply(subscription, watched, [one], []) for one in batch]
+        for outcome in await asyncio.gather(*singly, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        async with self._database.transaction() as session:
+            await write_progress(session, positions)
 
     async def _apply(
         self,

@@ -27,8 +27,23 @@ ON CONFLICT (actor, way, phone) DO UPDATE SET revealed_at = excluded.revealed_at
 
 async def open_reveals(session: Session, actor: Actor, way: Way, limit: int) -> Reveals:
     """What the asker may still be told; until the transaction ends, nobody else tells them anything."""
-    await advisory_lock(session, f"revealing|{way}|{_name(actor)}")
+    reveals = Reveals(actor, way, limit, set())
+    await hold_reveals(session, reveals)
+    return reveals
+
+
+async def look_at_reveals(session: Session, actor: Actor, way: Way, limit: int) -> Reveals:
+    """The same as it stands, for whoever will hardly tell anything: to be held before a number is told.
+
+    Chunks of one file would else wait for one another.
+    """
     return Reveals(actor, way, limit, await told_lately(session, actor, way))
+
+
+async def hold_reveals(session: Session, reveals: Reveals) -> None:
+    """Count what others have told meanwhile; until the transaction ends, nobody else tells the asker anything."""
+    await advisory_lock(session, f"revealing|{reveals.way}|{_name(reveals.actor)}")
+    reveals.told |= await told_lately(session, reveals.actor, reveals.way)
 
 
 async def keep_told(session: Session, reveals: Reveals) -> dict[str, UUID]:

@@ -26,8 +26,11 @@ from shared.envelope import Envelope
 from shared.messaging import consumes
 from shared.rebuilding import CopiedTable, Copy
 
-IMPORT_MEMBERS = 2
-"""Of two imports one's rows are looked at while the other's are with PostgreSQL."""
+CHUNKS_AT_ONCE = 2
+"""One chunk's rows are looked at while the other's are with PostgreSQL, whosever they are."""
+
+OPPORTUNITY_MEMBERS = 2
+"""Of two batches one is read while the other is with PostgreSQL."""
 
 COPY_OF_OPPORTUNITIES = Copy((CopiedTable("opportunity"),), project_opportunities)
 COPY_OF_CAMPAIGNS = Copy((CopiedTable("campaign"),), keep_campaigns)
@@ -70,7 +73,7 @@ COPY_OF_DOCUMENTS = Copy(
 )
 
 
-@consumes(OPPORTUNITIES, copy=COPY_OF_OPPORTUNITIES)
+@consumes(OPPORTUNITIES, members=OPPORTUNITY_MEMBERS, copy=COPY_OF_OPPORTUNITIES)
 async def on_opportunities(session: Session, events: Sequence[Envelope[OpportunityEvent]]) -> None:
     """Owners become managers (K3); filters know the opportunities."""
     await follow_opportunity_owners(session, events)
@@ -95,7 +98,7 @@ async def on_documents(session: Session, events: Sequence[Envelope[DocumentChang
     await keep_documents(session, events)
 
 
-@consumes(IMPORTS, most_records=1, members=IMPORT_MEMBERS)
+@consumes(IMPORTS, at_once=CHUNKS_AT_ONCE)
 async def on_imports(session: Session, events: Sequence[Envelope[Any]]) -> None:
     """Write confirmed rows (M9), take them back (M10), keep what previews told of hidden customers (R3).
 

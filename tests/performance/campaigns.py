@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +27,8 @@ OPPORTUNITIES = 1_000
 MANY_OPPORTUNITIES = 10_000
 STAFF = 10
 POLL_SECONDS = 0.02
+LOOKED_AT = 200
+"""Customers whose managers are looked at together."""
 EVENT_RATE = 1_000
 TICKS_A_SECOND = 10
 HOT = relationship_id("hot")
@@ -35,7 +38,7 @@ MANY_DISTRIBUTED = Bar("at most", 6, 3, "s")
 LAG = Bar("at most", 1_000, None, "ms")
 
 _OWNED = """
-SELECT count(*) FROM customer JOIN unnest($1::uuid[], $2::uuid[]) AS given(customer_id, owner_id)
+SELECT customer.id FROM customer JOIN unnest($1::uuid[], $2::uuid[]) AS given(customer_id, owner_id)
     ON customer.id = given.customer_id AND customer.manager_id = given.owner_id
 """
 _OWNERS = "SELECT customer_id, owner_id FROM opportunity WHERE campaign_id = $1 AND owner_id IS NOT NULL"
@@ -99,16 +102,30 @@ async def _distributed(stage: Stage, chosen: Sequence[UUID], bar: Bar) -> Figure
         handed_out = time.perf_counter() - started
         owners = await campaigns.fetch(_OWNERS, UUID(campaign_id))
         assert len(owners) == len(chosen), f"{len(owners)} of {len(chosen)} have an owner"
-        pairs = [row[0] for row in owners], [row[1] for row in owners]
-        while await customers.fetchval(_OWNED, *pairs) != len(chosen):
-            assert time.perf_counter() - started < WAIT_SECONDS, "managers do not follow"
-            await asyncio.sleep(POLL_SECONDS)
+        await _until_managers(customers, dict(owners))
         seconds = time.perf_counter() - started
     await stage.settle()
     cost = stage.usage().since(before)
     notes = [f"answered after {answered:.2f} s, handed out after {handed_out:.2f} s; CPU until every copy has it"]
     measured, yardstick = f"{seconds:.2f} s", f"bare update {bare * 1_000:.0f} ms"
     return Figure(f"6 {len(chosen):,} opportunities", measured, seconds, bar, yardstick, cost, notes)
+
+
+async def _until_managers(customers: asyncpg.Connection, owners: dict[UUID, UUID]) -> None:
+    """Wait until each customer has its owner as manager, looking at a few of those that had not at a time.
+
+    Looking at ten thousand again and again took a fifth of what it was to measure.
+    """
+    deadline = time.perf_counter() + WAIT_SECONDS
+    while owners:
+        assert time.perf_counter() < deadline, f"{len(owners)} managers do not follow"
+        some = list(islice(owners.items(), LOOKED_AT))
+        pairs = [one[0] for one in some], [one[1] for one in some]
+        there = [row[0] for row in await customers.fetch(_OWNED, *pairs)]
+        for customer_id in there:
+            del owners[customer_id]
+        if len(there) < len(some):
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _finished(client: httpx.AsyncClient, path: str) -> None:
@@ -157,17 +174,19 @@ async def _changes(stage: Stage, customer_ids: Sequence[UUID]) -> list[Event]:
 
 
 async def _tell_paced(stage: Stage, customer_ids: Sequence[UUID], events: Sequence[Event]) -> dict[UUID, datetime]:
-    """Change customers and tell it at a steady pace, whatever follows; answers when each was due."""
+    """Tell of changes at a steady pace, whatever follows; answers when each was due.
+
+    The customers are changed beforehand: what that costs is no part of what automation does.
+    """
     connection, due = stage.connections["customers"], dict[UUID, datetime]()
+    await connection.execute(_CHANGED, list(customer_ids), HOT)
     each, started = EVENT_RATE // TICKS_A_SECOND, datetime.now(UTC)
     for tick, first in enumerate(range(0, len(customer_ids), each)):
         at = started + timedelta(seconds=tick / TICKS_A_SECOND)
         some = list(customer_ids[first : first + each])
         await asyncio.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))
-        async with connection.transaction():
-            await connection.execute(_CHANGED, some, HOT)
-            told = outbox.parameters("customers", events[first : first + each], Origin())
-            await connection.execute(outbox.INSERT, *told)
+        told = outbox.parameters("customers", events[first : first + each], Origin())
+        await connection.execute(outbox.INSERT, *told)
         due |= dict.fromkeys(some, at)
     return due
 

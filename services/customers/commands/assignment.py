@@ -34,6 +34,10 @@ SELECT id, version, owner_id, owner_assigned_at, state = 'removed' AS removed FR
 WHERE id = ANY($1::uuid[])
 """
 
+_HOLD = """
+SELECT count(*) FROM (SELECT FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS held
+"""
+
 _NOBODY = (None, None, False)
 
 
@@ -44,10 +48,15 @@ async def follow_opportunity_owners(session: Session, envelopes: Sequence[Envelo
     assignment must not give back the sight that somebody has lost since.
     """
     undecided = await _undecided(session, envelopes)
+    if not undecided:
+        return
     active = await active_employees(session, {state.owner_id for _, state in undecided if state.owner_id is not None})
     times = Counter(state.customer_id for _, state in undecided)
     plain = [one for one in undecided if times[one[1].customer_id] == 1 and _has_owner(one[1])]
     others = [one for one in undecided if times[one[1].customer_id] > 1 or not _has_owner(one[1])]
+    # In the order of ids, all of them: another batch may name the same customers, and a deactivation finds whom it
+    # came too late for (A6).
+    await run(session, _HOLD, list(times))
     # Of one customer all are here or there: in order either way.
     left = [*await take_over(session, plain, active), *others]
     customers = await lock_held(session, {state.customer_id for _, state in left})

@@ -16,7 +16,7 @@ from services.customers.commands.employees import active_employees
 from services.customers.commands.hand_overs import lock_held
 from services.customers.commands.publishing import tell, write_entries
 from services.customers.commands.registers import claim_phones, release_all_phones
-from services.customers.commands.revealing import keep_reveals_of_rows, visible_owners
+from services.customers.commands.revealing import keep_reveals_of_rows, seen_owners
 from services.customers.commands.storing import update_customers
 from services.customers.domain.record import Held
 from services.customers.domain.relationships import DONT_FORGET, NEW
@@ -29,7 +29,7 @@ from shared.database import Session, clock, run, settings_of
 from shared.envelope import Envelope, Origin
 from shared.errors import RapportError
 from shared.identity import IMPORT, Actor
-from shared.revealing import open_reveals
+from shared.revealing import look_at_reveals
 from shared.reveals import Reveals
 
 _ROWS = """
@@ -108,7 +108,7 @@ async def _undo(
         actor.require(IMPORT)
     except RapportError as refusal:
         return [UndoneRow(row=row.row, outcome="undo_failed", reason=refusal.code) for row in stored]
-    reveals = await open_reveals(session, actor, "batch", settings_of(session).reveal_batch_per_hour)
+    reveals = await look_at_reveals(session, actor, "batch", settings_of(session).reveal_batch_per_hour)
     customers = await lock_held(session, {row.customer_id for row in stored if row.customer_id is not None})
     decode = msgspec.json.decode
     rows = [
@@ -246,7 +246,7 @@ async def _keep_lost_phones(
         for phone in old.get("phones", ()):
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
-    seen = await visible_owners(session, reveals.actor, taken.values()) if taken else ()
+    seen = await seen_owners(session, reveals, taken.values())
     lost: dict[UUID, Sequence[str]] = {}
     for row, customer, old in restored:
         phones = old.get("phones", ())

@@ -19,7 +19,7 @@ from services.customers.commands.registers import (
     new_codes,
     release_all_phones,
 )
-from services.customers.commands.revealing import visible_owners
+from services.customers.commands.revealing import seen_owners
 from services.customers.commands.storing import insert_customers, update_customers
 from services.customers.domain.creation import Draft
 from services.customers.domain.record import Held
@@ -120,7 +120,7 @@ async def _claim(
         for phone in customer.phones:
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
-    seen = await visible_owners(session, chunk.actor, taken.values()) if taken else ()
+    seen = await seen_owners(session, chunk.reveals, taken.values())
     named = await claim_codes(session, {c.code: c.id for _, c in ready if c.code})
     granted: list[tuple[ConfirmedRow, Draft]] = []
     refused: dict[UUID, Sequence[str]] = {}
@@ -148,7 +148,7 @@ async def _claim_changed(
         for phone in values.get("phones", ()):
             owners.setdefault(phone, customer.id)
     taken = await claim_phones(session, owners)
-    seen = await visible_owners(session, chunk.actor, taken.values()) if taken else ()
+    seen = await seen_owners(session, chunk.reveals, taken.values())
     granted: list[tuple[ConfirmedRow, Held, dict[str, Any]]] = []
     for row, customer, values in ready:
         phones = values.get("phones", ())

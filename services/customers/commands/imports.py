@@ -19,11 +19,11 @@ from shared import outbox
 from shared.access import actor_of
 from shared.contracts.events import CHUNK_BYTES, Cause, StateEvent
 from shared.contracts.imports import AppliedRow, ConfirmedRow, ImportKind, ImportRowsApplied, ImportRowsConfirmed
-from shared.database import Session, clock, run, run_counting, settings_of
+from shared.database import Session, advisory_lock, clock, run, run_counting, settings_of
 from shared.envelope import Envelope
 from shared.errors import RapportError
 from shared.identity import IMPORT, SETTINGS, Actor
-from shared.revealing import open_reveals
+from shared.revealing import look_at_reveals
 
 _KEEP = """
 INSERT INTO import_row (import_id, row, chunk, customer_id, action, old, new, version_after, result)
@@ -47,6 +47,7 @@ async def apply_import_rows(session: Session, envelope: Envelope[ImportRowsConfi
     """Write one confirmed chunk and answer with its outcomes; a chunk seen before is answered again (M9)."""
     event = envelope.event
     assert event is not None
+    await advisory_lock(session, f"import chunk|{event.import_id}|{event.chunk}")  # it may have been sent twice
     known = await _known(session, event)
     rows = [row for row in event.rows if row.row not in known]
     chunk = await _begin(session, envelope, event)
@@ -119,7 +120,7 @@ def _require_permission(actor: Actor, kind: ImportKind, rows: Sequence[Confirmed
 
 
 async def _write_customers(session: Session, chunk: Chunk, rows: Sequence[ConfirmedRow]) -> list[StateEvent[Any]]:
-    chunk.reveals = await open_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
+    chunk.reveals = await look_at_reveals(session, chunk.actor, "batch", settings_of(session).reveal_batch_per_hour)
     chunk.active = await active_employees(session, {row.employee_id for row in rows if row.employee_id is not None})
     told = await create_options(session, chunk, rows)
     told += await create_rows(session, chunk, [row for row in rows if row.action == "create"])

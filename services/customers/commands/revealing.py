@@ -4,7 +4,7 @@ The counting is `shared/reveals.py`, kept by `revealing.py` beside it; here is w
 whom a trail is kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from services.customers.commands.publishing import reveal_entry, write_entries
@@ -17,7 +17,7 @@ from shared.database import Session, run
 from shared.envelope import Origin
 from shared.errors import RateLimited
 from shared.identity import Actor
-from shared.revealing import count_reveals, keep_told, open_reveals, told_lately
+from shared.revealing import count_reveals, hold_reveals, keep_told, open_reveals, told_lately
 from shared.reveals import Reveals
 
 
@@ -82,6 +82,14 @@ async def phone_taken(session: Session, actor: Actor, taken: dict[str, UUID]) ->
             return PhoneTaken(owner)
     phone, owner = next(iter(taken.items()))
     return PhoneTaken(hidden=(phone, owner))
+
+
+async def seen_owners(session: Session, reveals: Reveals, owners: Collection[UUID]) -> set[UUID]:
+    """Those of the owners of phones whom the asker sees; what may be told of the others is held from here on."""
+    seen = await visible_owners(session, reveals.actor, owners) if owners else set[UUID]()
+    if not seen.issuperset(owners):
+        await hold_reveals(session, reveals)
+    return seen
 
 
 async def visible_owners(session: Session, actor: Actor, customer_ids: Iterable[UUID]) -> set[UUID]:

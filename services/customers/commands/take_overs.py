@@ -17,10 +17,6 @@ from shared.contracts.customers import CustomerManagerChanged
 from shared.database import Session, run
 from shared.envelope import Envelope
 
-_HOLD = """
-SELECT count(*) FROM (SELECT FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS held
-"""
-
 _TAKE_OVER = f"""
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[])
@@ -49,8 +45,7 @@ Assignment = tuple[Envelope[Any], OpportunityState]
 async def take_over(session: Session, assignments: Sequence[Assignment], active: Collection[UUID]) -> list[Assignment]:
     """Make owners managers of customers who are named once each; answers the assignments that were left, in order.
 
-    `active` owners are held already; the customers are, in the order of ids, until the transaction ends: a
-    deactivation waits, and finds whom it came too late for (A6).
+    `active` owners and the customers are held already.
     """
     if not assignments:
         return []
@@ -68,7 +63,6 @@ async def take_over(session: Session, assignments: Sequence[Assignment], active:
         for envelope, state in assignments
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    await run(session, _HOLD, columns[1])
     taken = set((await run(session, _TAKE_OVER, *columns, list(active))).scalars())
     if taken:
         outbox.written_by_statement(session)

@@ -1,15 +1,20 @@
 """Confirmed rows of an import become customers: each once, checked again, conflicts untouched."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from services.customers.commands.imports import apply_import_rows
 from shared.contracts.classification import GroupChanged, relationship_id
 from shared.contracts.customers import CustomerCreated, CustomerManagerChanged
 from shared.contracts.events import ActorReference
 from shared.contracts.imports import ConfirmedRow, ImportRowsApplied, ImportRowsConfirmed, NewOption
 from shared.identity import IMPORT, SETTINGS
 from tests.service.customers.conftest import Team
+
+AT_ONCE_SECONDS = 5
+LOOK_SECONDS = 0.3
 
 
 def confirmed(
@@ -81,6 +86,32 @@ async def test_a_chunk_that_comes_twice_writes_once_and_is_answered_twice(team: 
     assert await result(team) == first
     assert len(await team.harness.told(CustomerCreated)) == 2
     assert len(await team.harness.told(ImportRowsApplied)) == 2
+
+
+async def test_chunks_of_one_importer_do_not_wait_for_one_another(team: Team) -> None:
+    """M9, R3: nothing of hidden customers is told, so nothing needs to be counted one by one."""
+    first, second = confirmed(team, new(2, "Một", phones=["+84901000001"])), confirmed(team, new(2, "Hai"))
+    async with team.harness.database.transaction() as session:
+        await apply_import_rows(session, team.harness.envelope(first))
+        async with asyncio.timeout(AT_ONCE_SECONDS):
+            await team.harness.deliver(second)
+    assert [row.outcome for row in (await result(team)).rows] == ["created"]
+    assert len(await team.harness.told(CustomerCreated)) == 2
+
+
+async def test_a_chunk_that_is_sent_again_while_it_is_written_waits_and_is_answered_the_same(team: Team) -> None:
+    """M9: a chunk whose answer is late is sent again; both may be under way together."""
+    event = confirmed(team, new(2, "Một", phones=["+84901000001"]))
+    async with team.harness.database.transaction() as session:
+        await apply_import_rows(session, team.harness.envelope(event))
+        again = asyncio.create_task(team.harness.deliver(event))
+        done, _ = await asyncio.wait({again}, timeout=LOOK_SECONDS)
+        assert not done, "it did not wait for the first"
+    await again
+    first, second = await team.harness.told(ImportRowsApplied)
+    assert first == second
+    assert [row.outcome for row in first.rows] == ["created"]
+    assert len(await team.harness.told(CustomerCreated)) == 1
 
 
 async def test_taken_phones_and_codes_are_row_errors_and_spoil_no_neighbour(team: Team) -> None:

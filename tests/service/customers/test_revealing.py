@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.customers.commands.imports import apply_import_rows
 from shared.contracts.events import ActorReference
 from shared.contracts.imports import (
     ConfirmedRow,
@@ -24,6 +25,7 @@ from tests.support.records import BEGINNING
 
 CUSTOMERS = "/api/v1/customers"
 CHECK = f"{CUSTOMERS}/check"
+LOOK_SECONDS = 0.3
 
 
 def number(index: int) -> str:
@@ -165,6 +167,29 @@ async def test_rows_of_files_have_an_hour_of_their_own(few: Team) -> None:
     assert outcomes == ["created", *["phone_taken"] * 4, "rate_limited", "rate_limited", "phone_taken"]
     phones = await few.harness.sql("SELECT 1 FROM customer_phone WHERE phone = $1", number(801))
     assert phones == [], "a refused row keeps no number"
+
+
+async def test_chunks_at_once_are_told_no_more_than_one_by_one(few: Team) -> None:
+    """R3, M9: who tells of hidden customers waits for whoever else tells the same asker, and counts what was told."""
+    actor = ActorReference(kind="user", id=str(few.ids["binh"]), permissions=(IMPORT,))
+    first, second = (
+        ImportRowsConfirmed(
+            import_id=uuid4(), kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING,
+            file_name="a.csv", options={}, rows=tuple(
+                ConfirmedRow(row=row, action="create", customer_id=None, code=None,
+                             values={"name": "Ai", "phones": [number(index)]})
+                for row, index in enumerate(indexes, start=2)
+            ),
+        )
+        for indexes in ((0, 1, 2), (3, 4, 5))
+    )  # fmt: skip
+    async with few.harness.database.transaction() as session:
+        await apply_import_rows(session, few.harness.envelope(first))
+        delivering = asyncio.create_task(few.harness.deliver(second))
+        await asyncio.sleep(LOOK_SECONDS)
+    await delivering
+    told = [[row.errors[0].code for row in one.rows] for one in await few.harness.told(ImportRowsApplied)]
+    assert told == [["phone_taken"] * 3, ["phone_taken", "rate_limited", "rate_limited"]]
 
 
 async def test_what_rows_told_is_told_to_imports_once(few: Team) -> None:

@@ -187,3 +187,16 @@ async def test_an_owner_who_is_let_go_at_that_moment_gets_nobody(team: Team) -> 
     await delivering
     assert await manager_of(team, customer["id"]) == (team.ids["binh"], [])
     assert await outcomes(team, customer["id"]) == ["inactive_employee"]
+
+
+async def test_batches_that_name_the_same_customers_never_wait_in_a_circle(team: Team) -> None:
+    """K3: one batch's plain customers may be decided one by one in another; all are held in the order of ids."""
+    one, other = [(await team.create(team.binh))["id"] for _ in range(2)]
+    for turn in range(10):
+        owner = team.ids["dung" if turn % 2 else "chi"]
+        batches = [
+            [assigned(plain, owner, 2 * turn + 1), *(assigned(twice, owner, 2 * turn + late) for late in (0, 1))]
+            for plain, twice in ((one, other), (other, one))
+        ]
+        await asyncio.gather(*(team.harness.deliver(*batch) for batch in batches))
+        assert [await manager_of(team, customer) for customer in (one, other)] == [(owner, [])] * 2

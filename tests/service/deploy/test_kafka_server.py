@@ -97,3 +97,24 @@ async def test_what_follows_a_record_in_hand_does_not_wait_for_other_partitions(
         await asyncio.sleep(SECONDS_IN_HAND)
         await producer.send_and_wait("followed", b"second", partition=0)
         assert await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=1)
+
+
+async def test_partitions_are_taken_by_turns(server: KafkaServer) -> None:
+    """Of several imports, one's chunks once lay behind all of another's."""
+    prompt_fetching.install()
+    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic("shared-out", 2, 1)])
+    await admin.close()
+    async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer:
+        for place in range(6):
+            await producer.send_and_wait("shared-out", b"%d" % place, partition=place // 3)
+    taken: list[int] = []
+    async with AIOKafkaConsumer(
+        "shared-out", bootstrap_servers=server.bootstrap_servers, auto_offset_reset="earliest"
+    ) as consumer:
+        while len(taken) < 6:
+            found = await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=1)
+            assert found, f"after {taken} there was nothing"
+            taken += [partition.partition for partition in found]
+    assert taken in ([0, 1, 0, 1, 0, 1], [1, 0, 1, 0, 1, 0])

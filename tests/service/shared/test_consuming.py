@@ -21,6 +21,7 @@ CLOCK_SECONDS = 1
 """Long enough for a client that commits offsets by the clock."""
 DEATHS = 9
 """More than the attempts of one delivery."""
+MEETING_SECONDS = 5
 
 
 async def test_a_batch_is_one_transaction(probe: Probe) -> None:
@@ -105,6 +106,55 @@ async def test_a_copy_takes_gaps_ignores_older_versions_and_forgets_on_a_tombsto
         await eventually(lambda: _committed(probe, notes, 6))
     assert await probe.copies() == {kept: 5}
     assert await probe.letters(notes) == []
+
+
+async def test_records_that_are_much_work_are_under_way_together_and_no_more_than_said(probe: Probe) -> None:
+    """With `at_once` each record is a transaction, and so many run side by side: one waits for the other here."""
+    notes = fact_notes()
+    await probe.make_topics(notes)
+    writes_down, both_there, most, under_way = probe.writes_down(notes), asyncio.Barrier(2), 0, 0
+
+    async def together(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+        nonlocal most, under_way
+        assert len(envelopes) == 1
+        under_way += 1
+        most = max(most, under_way)
+        async with asyncio.timeout(MEETING_SECONDS):
+            await both_there.wait()
+        await writes_down.handle(session, envelopes)
+        under_way -= 1
+
+    await probe.broker.tell(*(notes.taken(f"{number}") for number in range(4)))
+    async with probe.consuming(consumes(notes.topic, at_once=2)(together)):
+        await eventually(lambda: _effects(probe, 4))
+        await eventually(lambda: _committed(probe, notes, 4))
+    assert sorted(await probe.effects()) == ["0", "1", "2", "3"]
+    assert most == 2
+    [row] = await probe.sql("SELECT count(DISTINCT xmin::text) FROM effect")
+    assert row[0] == 4, "each is a transaction of its own"
+
+
+async def test_of_records_under_way_together_one_that_fails_spoils_no_other(probe: Probe) -> None:
+    """What can never be applied is set aside; what passes comes again, with its neighbour, who has one effect."""
+    notes = fact_notes()
+    await probe.make_topics(notes)
+    probe.broken.add("never")
+    writes_down, deaths = probe.writes_down(notes), DEATHS
+
+    async def shakily(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
+        nonlocal deaths
+        await writes_down.handle(session, envelopes)
+        if envelopes[0].event is not None and envelopes[0].event.text == "later" and deaths:
+            deaths -= 1
+            raise ConnectionError("the database is away")
+
+    await probe.broker.tell(notes.taken("never"), notes.taken("now"), notes.taken("later"), notes.taken("too"))
+    async with probe.consuming(consumes(notes.topic, at_once=2)(shakily)):
+        await eventually(lambda: _effects(probe, 3))
+        await eventually(lambda: _committed(probe, notes, 4))
+    assert sorted(await probe.effects()) == ["later", "now", "too"]
+    [letter] = await probe.letters(notes)
+    assert "cannot process never" in error_of(letter)
 
 
 async def test_one_record_the_code_stumbles_over_is_set_aside_and_its_neighbours_pass(probe: Probe) -> None:
