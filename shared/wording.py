@@ -59,6 +59,10 @@ _MESSAGES: dict[str, tuple[str, str]] = {
     "opportunity_closed": ("Cơ hội đã đóng.", "The opportunity is closed."),
     "internal_error": ("Lỗi hệ thống.", "Something went wrong on our side."),
     "encrypted_file": ("Tệp được bảo vệ bằng mật khẩu.", "The file is protected by a password."),
+    "rows_refused": (
+        "Có dòng bị từ chối nên cả tệp không được ghi.",
+        "A row was refused, so the file as a whole was not to be written.",
+    ),
     "hostile_file": ("Tệp bị hỏng hoặc không an toàn.", "The file is damaged or unsafe."),
 }
 

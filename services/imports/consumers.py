@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.imports.commands.blanking import keep_erasures_off
+from services.imports.commands.blanking import blank_refused_rows, keep_erasures_off
 from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
 from services.imports.commands.erasures import find_keys, forget_customers
 from services.imports.commands.results import apply_results, apply_undo_results
@@ -27,8 +27,9 @@ COPY_OF_CUSTOMERS = Copy(
 
 @consumes(CUSTOMERS, copy=COPY_OF_CUSTOMERS)
 async def on_customers(session: Session, envelopes: Sequence[Envelope[Any]]) -> None:
-    erased = [envelope.event for envelope in envelopes if isinstance(envelope.event, CustomerErased)]
-    keys = await find_keys(session, erased) if erased else ()
+    events = [envelope.event for envelope in envelopes]
+    erased = [event for event in events if isinstance(event, CustomerErased)]
+    keys = await find_keys(session, erased, events) if erased else ()
     await copy_customers(session, envelopes)
     if erased:
         await forget_customers(session, erased, keys)
@@ -53,6 +54,7 @@ async def on_import_results(session: Session, envelopes: Sequence[Envelope[Any]]
     answers = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportRowsApplied)]
     if answers:
         await apply_results(session, answers)
+        await blank_refused_rows(session)
     taken_back = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportUndoApplied)]
     if taken_back:
         await apply_undo_results(session, taken_back)

@@ -137,7 +137,7 @@ class RowPhonesRevealed(_OfImport, topic=IMPORT_RESULTS, type="crm.import_rows.p
 
 
 class ImportUndoRequested(_OfImport, topic=IMPORTS, type="crm.import_undo.requested.v1"):
-    """A user takes back rows of a finished import (M10)."""
+    """Rows of an import are taken back: its user asks, or a row was refused and it was to be all or nothing (M10)."""
 
     chunk: int
     chunks: int

@@ -304,4 +304,27 @@ SAFEGUARDS = (
             ),
         ),
     ),
+    Safeguard(
+        "refused-for-the-erased",
+        "a row that is refused for somebody who is erased meanwhile keeps nothing of them (C8)",
+        "rows_on_their_way_are_not_marked",
+        (
+            Proof(
+                "tests/service/imports/test_erased_on_the_way.py::"
+                "test_a_row_refused_for_somebody_who_is_erased_is_emptied_whatever_is_heard_first[False-erasure]",
+                "a refused row still says who was erased",
+            ),
+        ),
+    ),
+    Safeguard(
+        "removals-from-what-is-left",
+        "a campaign that is deleted again is removed by one piece of work (K3)",
+        "removals_are_begun_again_always",
+        (
+            Proof(
+                f"{CAMPAIGNS}test_removals.py::test_deleted_again_while_it_is_removed_a_campaign_answers_the_same_work",
+                "a second removal was begun",
+            ),
+        ),
+    ),
 )

@@ -254,6 +254,26 @@ def undo_writes_over_later_changes(_: int) -> None:
     import_undo._old_values = careless
 
 
+def rows_on_their_way_are_not_marked(_: int) -> None:
+    """An erasure passes over what `customers` has not answered yet."""
+    from services.imports.commands import erasures
+
+    async def pass_over(*_: Any) -> None:
+        return
+
+    erasures.mark_waiting_rows = pass_over
+
+
+def removals_are_begun_again_always(_: int) -> None:
+    """What removes a campaign already does not count."""
+    from services.campaigns.commands import removals
+
+    async def nobody_at_it(*_: Any) -> None:
+        return
+
+    removals._running = nobody_at_it
+
+
 class _DeletesFirst:
     """A connection on which the rows to be sent are gone as soon as they are read."""
 

@@ -30,7 +30,7 @@ routes = router("imports")
 async def get_events(
     import_id: UUID, session: SessionDep, actor: ActorDep, wiring: WiringDep, limits: LimitsDep
 ) -> StreamingResponse:
-    """One event `progress` at once and at every change: state, version, total, done, failed, counts."""
+    """One event `progress` at once and at every change: state, version, total, done, failed, counts, error_code."""
     job = await get_import(session, actor, import_id)
     return StreamingResponse(
         _stream(wiring, limits, job.id),

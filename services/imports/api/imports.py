@@ -84,7 +84,9 @@ async def post_confirm(
     expected_version: IfMatch,
 ) -> ImportResponse:
     """Send the rows of the preview to the customers' records; follow `state` and `counts`."""
-    job = await confirm_import(session, actor, import_id, request.skip_errors, expected_version, limits)
+    job = await confirm_import(
+        session, actor, import_id, request.skip_errors, request.all_or_nothing, expected_version, limits
+    )
     accepted(response, f"/imports/{job.id}")
     etag(response, job.version)
     return ImportResponse.of(job, language)

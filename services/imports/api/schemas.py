@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from services.imports.commands.edits import UNSET, ColumnEdit, Edit, EveryRow, RowEdit
 from services.imports.domain.columns import Column
@@ -55,13 +55,23 @@ class MappingRequest(RequestModel):
 
 
 class ConfirmRequest(RequestModel):
-    """Whether rows in error are left out; without it they keep the import from being confirmed.
+    """What becomes of the others when rows are in error now, or refused later.
 
-    All or nothing is decided at this moment: a row that turns bad afterwards, since its customer changed or
-    its phone was taken, comes back as `conflict` or `error` of its own and spoils no other.
+    `skip_errors`: rows in error are left out; without it they keep the import from being confirmed. A row that turns
+    bad afterwards, since its customer changed or its phone was taken, comes back as `conflict` or `error` of its own
+    and spoils no other, unless `all_or_nothing`: then nothing more is sent, and what was written is taken back as
+    by an undo. The import ends `undone`, its `error` is `rows_refused`. Not together with `skip_errors`; of what
+    cannot be taken back (sectors) 409 `not_restorable`.
     """
 
     skip_errors: bool = False
+    all_or_nothing: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.skip_errors and self.all_or_nothing:
+            raise Invalid.at("/all_or_nothing", detail="not together with skip_errors")
+        return self
 
 
 class RowChange(RequestModel):
@@ -122,7 +132,7 @@ class MappingResponse(BaseModel):
 
 
 class ImportError(BaseModel):
-    """Why an import failed as a whole."""
+    """Why an import failed as a whole, was given up, or was taken back by itself (`rows_refused`: all or nothing)."""
 
     code: str
     detail: str
@@ -138,6 +148,7 @@ class ImportResponse(BaseModel):
     file_name: str
     file_bytes: int
     repeat: bool
+    all_or_nothing: bool
     options: ImportOptions
     header: list[str] | None
     mapping: MappingResponse | None
@@ -167,6 +178,7 @@ class ImportResponse(BaseModel):
             file_name=job.file_name,
             file_bytes=job.file_bytes,
             repeat=job.repeat,
+            all_or_nothing=job.all_or_nothing,
             options=job.chosen,
             header=job.header,
             mapping=mapping_of(job),

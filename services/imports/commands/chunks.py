@@ -3,7 +3,7 @@
 Which rows a chunk holds is stored by their numbers, so that the same chunk can be made again from the rows
 themselves (M9); `customers` knows every row by import and number and answers a repeated one the same. A few chunks
 are on their way at a time, each answer lets the next one go: memory does not grow with the file, and of several
-imports none waits for another's end.
+imports none waits for another's end. Where all or nothing is asked for, a refused row keeps back what was not sent.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from services.imports.domain.changes import APPENDABLE
-from services.imports.domain.job import CONTACTS, SECTORS, WRITTEN, Import
+from services.imports.domain.job import CONTACTS, ROWS_REFUSED, SECTORS, WRITTEN, Import
 from services.imports.domain.sectors import levels_of
 from shared import outbox
 from shared.contracts.events import CHUNK_BYTES, ROW_CHUNK
@@ -80,6 +80,15 @@ WHERE import_id = $1 AND work = $2 AND chunk IN (
 RETURNING chunk, rows
 """
 
+# Without a chunk a row is never sent: whatever is answered to it later was not asked.
+_CALL_OFF = """
+WITH unsent AS (
+    DELETE FROM import_chunk WHERE import_id = $1 AND work = 'apply' AND sent_at IS NULL RETURNING rows
+)
+UPDATE import_row SET outcome = 'skipped', reason = $2
+WHERE import_id = $1 AND outcome IN ('create', 'update') AND row IN (SELECT unnest(rows) FROM unsent)
+"""
+
 _SILENT = """
 UPDATE import_chunk SET sent_at = clock_timestamp(), sends = sends + 1
 FROM (SELECT import_id, work, chunk FROM import_chunk
@@ -125,6 +134,11 @@ async def send_next(session: Session, job: Import, work: str) -> None:
     going = await run(session, _NEXT, job.id, work, at_once, at_first)
     for row in sorted(going, key=lambda row: row.chunk):
         await _send(session, job, work, row.chunk, row.rows)
+
+
+async def call_off(session: Session, job: Import) -> None:
+    """Skip the rows that were not sent yet; those on their way are still answered. The import is locked."""
+    await run(session, _CALL_OFF, job.id, ROWS_REFUSED)
 
 
 async def resend_silent_chunks(session: Session, silence_seconds: float) -> int:

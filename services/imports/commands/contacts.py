@@ -74,6 +74,7 @@ async def sync_contacts(
         counts={},
         changed_columns={},
         total=len(contacts),
+        all_or_nothing=False,
         chunks=0,
         attempts=0,
         created_at=at,

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.imports.commands.blanking import ABOUT_ERASED, begin_erasure, blank_rows
+from services.imports.commands.blanking import ABOUT_ERASED, begin_erasure, blank_rows, mark_waiting_rows
 from services.imports.commands.results import count_outcomes
 from services.imports.domain.job import OPEN, Import
 from services.imports.domain.preview import keys_of
 from shared import outbox
-from shared.contracts.customers import CustomerErased
+from shared.contracts.customers import CustomerErased, CustomerEvent
+from shared.contracts.events import Event
 from shared.contracts.imports import ImportRowsConfirmed
 from shared.contracts.work import ErasureCompleted
 from shared.database import Session, clock, run
@@ -25,19 +26,20 @@ ORDER BY id FOR UPDATE
 """
 
 
-async def find_keys(session: Session, erased: Sequence[CustomerErased]) -> list[str]:
+async def find_keys(session: Session, erased: Sequence[CustomerErased], batch: Sequence[Event | None]) -> list[str]:
     """What rows may claim that met these customers; before their copy, which has the numbers, is emptied.
 
-    Who was told of the numbers is forgotten.
+    What the batch says of them beside their end never reaches the copy. Who was told of the numbers is forgotten.
     """
     await begin_erasure(session)
-    keys: list[str] = []
-    for customer_id, code, phones in await run(
-        session, "SELECT id, code, phones FROM customer WHERE id = ANY($1::uuid[])", [one.state.id for one in erased]
-    ):
-        await run(session, "DELETE FROM revealed_phone WHERE phone = ANY($1::text[])", phones)
-        keys += keys_of(customer_id, code, phones)
-    return keys
+    ids = {event.state.id for event in erased}
+    copied = await run(session, "SELECT id, code, phones FROM customer WHERE id = ANY($1::uuid[])", list(ids))
+    known = [(row.id, row.code, row.phones) for row in copied]
+    states = [event.state for event in batch if isinstance(event, CustomerEvent)]
+    known += [(state.id, state.code, state.phones) for state in states if state.id in ids]
+    phones = {phone for _, _, own in known for phone in own}
+    await run(session, "DELETE FROM revealed_phone WHERE phone = ANY($1::text[])", list(phones))
+    return list(dict.fromkeys(key for one in known for key in keys_of(*one)))
 
 
 async def forget_customers(session: Session, erased: Sequence[CustomerErased], keys: Sequence[str]) -> None:
@@ -45,6 +47,7 @@ async def forget_customers(session: Session, erased: Sequence[CustomerErased], k
     ids = [event.state.id for event in erased]
     jobs = await _lock_imports_of(session, ids, keys)
     await blank_rows(session, ids, keys, [job.id for job in jobs if job.state in OPEN])
+    await mark_waiting_rows(session, keys)
     await forget_mechanisms(session, ids)  # rows that were confirmed and not sent yet name the person, too
     await run(session, "DELETE FROM customer_record WHERE id = ANY($1::uuid[])", ids)
     await _forget_undelivered(session, ids)

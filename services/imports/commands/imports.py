@@ -63,6 +63,7 @@ async def create_import(
         counts={},
         changed_columns={},
         total=0,
+        all_or_nothing=False,
         chunks=0,
         attempts=0,
         created_at=await clock(session),
@@ -87,12 +88,13 @@ async def confirm_import(
     actor: Actor,
     import_id: UUID,
     skip_errors: bool,
+    all_or_nothing: bool,
     expected_version: int | None,
     limits: ImportLimits,
 ) -> Import:
-    """Send the rows of a preview to `customers` (M2, M9).
+    """Send the rows of a preview to `customers` (M2, M9); all or nothing of them where that is asked for (M10).
 
-    Raises NotFound, Forbidden, VersionConflict, WrongState, PreviewExpired, HasErrors, AlreadyImported.
+    Raises NotFound, Forbidden, VersionConflict, WrongState, NotRestorable, PreviewExpired, HasErrors, AlreadyImported.
     """
     job = await lock_import(session, actor, import_id, expected_version)
     require_right(actor, job.kind)
@@ -103,7 +105,7 @@ async def confirm_import(
         # two uploads of one file, both previewed: the second confirm waits for the first and is refused
         await advisory_lock(session, f"confirm|{job.uploader}|{job.sha256.hex()}")
         await _require_news(session, job.uploader, job.sha256, job.kind, limits.import_repeat_days, job.id)
-    job.confirm(skip_errors, await clock(session), limits.import_preview_hours, actor)
+    job.confirm(skip_errors, all_or_nothing, await clock(session), limits.import_preview_hours, actor)
     await send_rows(session, job)
     return job
 

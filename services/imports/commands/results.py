@@ -1,8 +1,9 @@
-"""Takes in what became of confirmed rows; the last answer finishes the import (M2, M9).
+"""Takes in what became of confirmed rows; the last answer finishes the import (M2, M9) or begins to take it back (M10).
 
 Idempotent by import, chunk and row: a repeated or late answer changes nothing. A chunk is answered when no row of
 its answer waits any more, in however many records they come. An answer to something this service never asked is
-passed over.
+passed over. Of an import of all or nothing the first refused row calls off what was not sent; the undo begins with the
+last answer, in its transaction: what is still on its way may be written, and an undo would not find it.
 """
 
 from collections import Counter
@@ -14,10 +15,10 @@ import msgspec
 from sqlalchemy import select
 
 from services.imports.commands.blanking import blank_rows, erased_among
-from services.imports.commands.chunks import send_next
+from services.imports.commands.chunks import call_off, send_next, send_undo
 from services.imports.commands.synced import keep_synced
 from services.imports.domain.fields import file_name
-from services.imports.domain.job import CONTACTS, WRITTEN, Import
+from services.imports.domain.job import CONTACTS, ROWS_REFUSED, WRITTEN, Import
 from shared import telemetry
 from shared.contracts.imports import AppliedRow, ImportRowsApplied, ImportUndoApplied
 from shared.copies import array_text
@@ -96,20 +97,26 @@ Answer = TypeVar("Answer", bound=_OfChunk)
 
 
 async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
-    """Store the outcomes of a batch of chunks and move their imports on."""
+    """Store the outcomes of a batch of chunks and move their imports on, or back where all or nothing is spoiled."""
     jobs, news = await _news(session, answers, "applying", "apply")
     moved = await _store(session, _STORE, [_answer_row(answer, row) for answer in news for row in answer.rows])
     await _mark(session, [(answer.import_id, answer.chunk, answer.elsewhere) for answer in news], "apply")
     await _blank_erased(session, news)
     await keep_synced(session, [job.id for job in jobs if job.kind == CONTACTS])
     for job in jobs:
+        counts = moved(job)
+        if job.spoil(counts):
+            await call_off(session, job)
+            counts = await count_outcomes(session, job.id)
         complete = await _is_complete(session, job, "apply")
         if complete:
             await run(session, _FAIL_UNANSWERED, job.id, "apply", "failed", ["create", "update"])
+            counts = await count_outcomes(session, job.id)
         else:
             await send_next(session, job, "apply")
-        counts = await count_outcomes(session, job.id) if complete else moved(job)
         job.progressed(counts, complete, await clock(session))
+        if job.state == "undoing":
+            await send_undo(session, job)
 
 
 async def _blank_erased(session: Session, answers: Sequence[ImportRowsApplied]) -> None:
@@ -122,13 +129,14 @@ async def _blank_erased(session: Session, answers: Sequence[ImportRowsApplied]) 
 async def apply_undo_results(session: Session, answers: Sequence[ImportUndoApplied]) -> None:
     """Store what became of rows that were to be taken back (M10)."""
     jobs, news = await _news(session, answers, "undoing", "undo")
+    spoiled = {job.id for job in jobs if job.spoiled}
     rows = [
         (
             answer.import_id,
             answer.chunk,
             row.row,
             row.outcome,
-            row.reason,
+            ROWS_REFUSED if row.outcome == "undone" and answer.import_id in spoiled else row.reason,
             array_text(sorted({file_name(name) or name for name in row.kept_fields})),
         )
         for answer in news

@@ -40,6 +40,9 @@ TAKEN_BACK = frozenset({"undone", "kept", "undo_failed"})
 WRITTEN = frozenset({"created", "updated"})
 """Outcomes of rows that changed a customer: what an undo takes back (M10)."""
 
+ROWS_REFUSED = "rows_refused"
+"""Why an import of all or nothing was taken back by itself, and why those of its rows that were as they should be."""
+
 CUSTOMERS = "customers"
 SECTORS = "sectors"
 CONTACTS = "contacts"
@@ -78,6 +81,7 @@ class Import(Versioned, Mapped):
     total: Column[int] = mapped_column(default=0)
     counts: Column[dict[str, int]] = mapped_column(JSONB, default=dict)
     changed_columns: Column[dict[str, int]] = mapped_column(JSONB, default=dict)
+    all_or_nothing: Column[bool] = mapped_column(default=False)
     chunks: Column[int] = mapped_column(default=0)
     attempts: Column[int] = mapped_column(default=0)
     leased_until: Column[datetime | None] = mapped_column(_instant)
@@ -97,6 +101,11 @@ class Import(Versioned, Mapped):
     def on_behalf_of(self) -> ActorReference:
         """The uploader with their permissions at the last request that asked for work (R2)."""
         return ActorReference.model_validate(self.actor)
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether a refused row means that nothing of the import is to stay: nobody pressed undo (M10)."""
+        return self.error_code == ROWS_REFUSED
 
     def require_state(self, *states: State) -> None:
         """Raises WrongState at any other step."""
@@ -134,13 +143,19 @@ class Import(Versioned, Mapped):
         self.validated_at = self.validated_at or at
         self._step("ready")
 
-    def confirm(self, skip_errors: bool, at: datetime, preview_hours: int, actor: Actor) -> None:
-        """Let the rows go to `customers`. Raises WrongState (M9), PreviewExpired, HasErrors."""
+    def confirm(self, skip_errors: bool, all_or_nothing: bool, at: datetime, preview_hours: int, actor: Actor) -> None:
+        """Let the rows go to `customers`.
+
+        Raises WrongState (M9), NotRestorable (all or nothing of what cannot be taken back), PreviewExpired, HasErrors.
+        """
         self.require_state("ready")
+        if all_or_nothing and self.kind != CUSTOMERS:
+            raise NotRestorable
         if self.validated_at is None or at - self.validated_at > timedelta(hours=preview_hours):
             raise PreviewExpired
         if self.counts.get("error") and not skip_errors:
             raise HasErrors
+        self.all_or_nothing = all_or_nothing
         self.confirmed_at, self.actor = at, actor.reference().model_dump(mode="json")
         self._step("applying")
 
@@ -177,12 +192,20 @@ class Import(Versioned, Mapped):
         else:
             self.version += 1
 
+    def spoil(self, counts: Mapping[str, int]) -> bool:
+        """All or nothing: with a refused row nothing is to stay of the others. Answers whether that is news."""
+        if not self.all_or_nothing or self.spoiled or not any(counts.get(outcome) for outcome in FAILED):
+            return False
+        self.error_code = ROWS_REFUSED
+        return True
+
     def progressed(self, counts: Mapping[str, int], complete: bool, at: datetime) -> None:
-        """Outcomes came in; with the last of them the import is finished."""
+        """Outcomes came in; with the last of them the import is finished, or to be taken back where it is spoiled."""
         self.counts = dict(counts)
+        self.spoil(counts)
         if complete:
             self.finished_at = at
-            self._step("finished")
+            self._step("undoing" if self.spoiled else "finished")
         else:
             self.version += 1
 

@@ -70,7 +70,7 @@ async def confirmed_twin(
 
 @dataclass(frozen=True)
 class ImportProgress:
-    """How far an import is: what its stream of events says."""
+    """How far an import is: what its stream of events says. `error_code` is the code of its `error`."""
 
     id: UUID
     state: str
@@ -79,13 +79,14 @@ class ImportProgress:
     done: int
     failed: int
     counts: dict[str, int]
+    error_code: str | None
 
 
 async def get_progress(session: Session, import_id: UUID) -> ImportProgress | None:
     """The progress of an import whose reader is known; None when it is gone."""
     found = await run(
         session,
-        "SELECT id, state, version, total, counts::text AS counts FROM import WHERE id = $1",
+        "SELECT id, state, version, total, counts::text AS counts, error_code FROM import WHERE id = $1",
         import_id,
     )
     row = found.one_or_none()
@@ -93,4 +94,6 @@ async def get_progress(session: Session, import_id: UUID) -> ImportProgress | No
         return None
     counts = msgspec.json.decode(row.counts, type=dict[str, int])
     so_far = progress(row.state, row.total, counts)
-    return ImportProgress(row.id, row.state, row.version, so_far.total, so_far.done, so_far.failed, counts)
+    return ImportProgress(
+        row.id, row.state, row.version, so_far.total, so_far.done, so_far.failed, counts, row.error_code
+    )

@@ -73,8 +73,8 @@ async def test_cells_fixed_while_a_confirm_runs_are_in_it_or_refused(desk: Desk)
     assert (late.status_code, late.json()["code"]) == (409, "wrong_state")
 
 
-async def test_all_or_nothing_is_decided_at_confirm(desk: Desk) -> None:
-    """M2: with an error in the preview nothing goes out; a row that turns bad afterwards spoils no other."""
+async def test_a_row_that_turns_bad_after_confirm_spoils_no_other_unasked(desk: Desk) -> None:
+    """M2: with an error in the preview nothing goes out; what is refused afterwards comes back by itself."""
     job = await desk.preview(("Tên khách hàng", "Email"), ("Lan", ""), ("Minh", "xyz"))
     assert (await desk.confirm(job["id"])).json()["code"] == "has_errors"
     assert await desk.confirmed() == []
