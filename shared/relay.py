@@ -166,7 +166,8 @@ class Relay:
         """Sleep; answers whether the relay is to stop."""
         event = self._woken if wakeable else self._stopping
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):  # `wait_for` makes a task, twenty times a second
+                await event.wait()
         self._woken.clear()
         return self._stopping.is_set()
 

@@ -28,4 +28,5 @@ async def do_steps(
             log.warning("work interrupted", error=repr(error))
             rest_seconds = pause_seconds
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), rest_seconds)
+            async with asyncio.timeout(rest_seconds):
+                await ended.wait()

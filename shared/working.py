@@ -4,12 +4,12 @@ A step is done on behalf of who asked, with what they may do by then (R2). Sever
 once; each takes work that no other is at.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from shared import outbox, telemetry
 from shared.access import actor_of
@@ -25,27 +25,30 @@ W = TypeVar("W", bound=LongWorkRow)
 Step = Callable[[Session, W, Actor], Awaitable[bool]]
 """Does the next part of a piece of work; answers whether there may be more."""
 
+_OLDEST = """
+SELECT id FROM long_work WHERE state = 'running' AND ($1::text[] IS NULL OR kind = ANY($1)) ORDER BY created_at LIMIT 1
+"""
 
-async def work_next(database: Database, kind: type[W], step: Step[W], *conditions: ColumnElement[bool]) -> bool:
-    """Do one step of the oldest work that meets the conditions; False when there is nothing to do.
+
+async def work_next(database: Database, cls: type[W], step: Step[W], kinds: Collection[str] | None = None) -> bool:
+    """Do one step of the oldest work, of these kinds if given; False when there is nothing to do.
 
     What the asker may no longer do ends the work as failed, with the refusal's code; a fault of ours does,
     too: trying for ever would hold up everything behind it. Raises what passes by itself.
     """
     async with database.reading() as session:
-        oldest = select(kind.id).where(kind.state == "running", *conditions).order_by(kind.created_at).limit(1)
-        work_id = await session.scalar(oldest)
+        work_id = (await run(session, _OLDEST, None if kinds is None else list(kinds))).scalar_one_or_none()
     if work_id is None:
         return False
     try:
         async with database.transaction() as session:
-            return await _work_on(session, database.service, kind, work_id, step)
+            return await _work_on(session, database.service, cls, work_id, step)
     except Exception as error:
         if is_transient(error):
             raise
         log.error("work given up", work_id=str(work_id), exc_info=error)
     async with database.transaction() as session:
-        work = await _lock(session, kind, work_id)
+        work = await _lock(session, cls, work_id)
         if work is not None:
             work.end(await clock(session), "internal_error")
     return True
@@ -85,9 +88,9 @@ async def items_page(session: Session, cursors: Cursors, work: LongWorkRow, limi
     return f'{{"items":[{",".join(row.item for row in rows[:limit])}],{end[1:]}'
 
 
-async def _work_on(session: Session, service: str, kind: type[W], work_id: UUID, step: Step[W]) -> bool:
+async def _work_on(session: Session, service: str, cls: type[W], work_id: UUID, step: Step[W]) -> bool:
     """Do the next step; False when somebody else is at it or it is over."""
-    work = await _lock(session, kind, work_id)
+    work = await _lock(session, cls, work_id)
     if work is None:
         return False
     try:
@@ -102,6 +105,6 @@ async def _work_on(session: Session, service: str, kind: type[W], work_id: UUID,
     return True
 
 
-async def _lock(session: Session, kind: type[W], work_id: UUID) -> W | None:
-    statement = select(kind).where(kind.id == work_id, kind.state == "running")
+async def _lock(session: Session, cls: type[W], work_id: UUID) -> W | None:
+    statement = select(cls).where(cls.id == work_id, cls.state == "running")
     return await session.scalar(statement.with_for_update(skip_locked=True))

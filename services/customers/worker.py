@@ -48,7 +48,7 @@ async def export(database: Database, settings: Settings, ended: asyncio.Event) -
 
 async def work_next(database: Database) -> bool:
     """Do one step of the oldest work; False when there is nothing to do. Raises what passes by itself."""
-    return await working.work_next(database, LongWork, do_next, LongWork.kind.in_(STEPS))
+    return await working.work_next(database, LongWork, do_next, STEPS)
 
 
 async def export_next(database: Database, settings: CustomersSettings) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, any_, literal, select
 
 from services.campaigns.commands.assigning import in_open_status
 from services.campaigns.commands.batches import write_together
@@ -75,7 +75,8 @@ async def _lock(session: Session, customer_ids: Iterable[UUID], *states: str) ->
     wanted = list(customer_ids)
     if not wanted:
         return []
-    statement = select(Opportunity).where(Opportunity.customer_id.in_(wanted), Opportunity.state.in_(states))
+    theirs = Opportunity.customer_id == any_(literal(wanted, ARRAY(Uuid)))  # one statement, however many they are
+    statement = select(Opportunity).where(theirs, Opportunity.state.in_(states))
     if states == ("open",):
         statement = statement.where(in_open_status())
     oldest_first = statement.order_by(Opportunity.created_at, Opportunity.id)

@@ -7,7 +7,6 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.customers import Address
 from shared.errors import Invalid
 from shared.fields import Code, Day, LongText, Name, Text
 from shared.phones import MAX_PHONES, BadPhone, normalize
@@ -113,8 +112,9 @@ class CustomerValues(BaseModel):
     def given(self) -> dict[str, Any]:
         """The fields the caller named, as attributes of a customer."""
         values = {name: getattr(self, name) for name in self.model_fields_set}
-        if isinstance(values.get("address"), AddressValue):
-            values["address"] = address_value(values["address"].model_dump())
+        if isinstance(address := values.get("address"), AddressValue):
+            parts = address.model_dump()
+            values["address"] = parts if any(parts.values()) else None  # nothing of it is known
         return values
 
 
@@ -137,9 +137,3 @@ class CustomerChange(CustomerValues):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise PydanticCustomError("validation_failed", "{field} cannot be null", {"field": name})
         return self
-
-
-def address_value(parts: dict[str, Any] | None) -> dict[str, Any] | None:
-    """An address as it is stored: None when nothing of it is known."""
-    full = Address(**(parts or {})).model_dump()
-    return full if any(full.values()) else None
