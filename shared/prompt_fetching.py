@@ -28,6 +28,10 @@ def install() -> None:
     consumer.Fetcher = _ByTurns
 
 
+FEW = 10
+"""Records asked for together that are much work each: they are taken of different partitions."""
+
+
 class _InHand(fetcher.FetchResult):
     """What was fetched of one partition and is not taken yet."""
 
@@ -43,9 +47,20 @@ class _ByTurns(fetcher.Fetcher):
         super().__init__(*wired, **options)
         self._fetcher_timeout = LOOK_AGAIN_SECONDS  # whatever there is to do wakes it
 
-    async def fetched_records(self, *asked: Any, **limits: Any) -> dict[Any, list[Any]]:
-        """The next records, by partition."""
-        taken: dict[Any, list[Any]] = await super().fetched_records(*asked, **limits)
+    async def fetched_records(
+        self, partitions: Any, timeout: int = 0, max_records: int | None = None
+    ) -> dict[Any, list[Any]]:
+        """The next records, by partition; where few are asked for, one of each first."""
+        if max_records is None or max_records > FEW:
+            return await self._of_next(partitions, timeout, max_records)
+        taken = await self._of_next(partitions, timeout, 1)
+        for _ in range(max_records - 1 if taken else 0):
+            for partition, records in (await self._of_next(partitions, 0, 1)).items():
+                taken.setdefault(partition, []).extend(records)
+        return taken
+
+    async def _of_next(self, partitions: Any, timeout: int, most: int | None) -> dict[Any, list[Any]]:
+        taken: dict[Any, list[Any]] = await super().fetched_records(partitions, timeout, most)
         for partition in taken.keys() & self._records.keys():
             self._records.move_to_end(partition)
         return taken

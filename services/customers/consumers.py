@@ -29,9 +29,6 @@ from shared.rebuilding import CopiedTable, Copy
 CHUNKS_AT_ONCE = 2
 """One chunk's rows are looked at while the other's are with PostgreSQL, whosever they are."""
 
-OPPORTUNITY_MEMBERS = 2
-"""Of two batches one is read while the other is with PostgreSQL."""
-
 COPY_OF_OPPORTUNITIES = Copy((CopiedTable("opportunity"),), project_opportunities)
 COPY_OF_CAMPAIGNS = Copy((CopiedTable("campaign"),), keep_campaigns)
 COPY_OF_SUMMARIES = Copy(
@@ -73,7 +70,7 @@ COPY_OF_DOCUMENTS = Copy(
 )
 
 
-@consumes(OPPORTUNITIES, members=OPPORTUNITY_MEMBERS, copy=COPY_OF_OPPORTUNITIES)
+@consumes(OPPORTUNITIES, copy=COPY_OF_OPPORTUNITIES)
 async def on_opportunities(session: Session, events: Sequence[Envelope[OpportunityEvent]]) -> None:
     """Owners become managers (K3); filters know the opportunities."""
     await follow_opportunity_owners(session, events)

@@ -24,7 +24,10 @@ MAX_SILENCE_SECONDS = 3_600.0
 """The longest wait before a chunk is sent again."""
 
 CHUNKS_AT_ONCE = 3
-"""Chunks of one import on their way: `customers` always has one to begin with while another is answered."""
+"""Chunks of one import on their way: `customers` always has one to begin with while others are answered."""
+
+CHUNKS_OF_ALL_AT_ONCE = 4
+"""The same of all imports together; each has one at least. Whoever confirms now waits behind no more than these."""
 
 FIRST_CHUNK_ROWS = 100
 """The first chunk of a file is small and goes alone: whoever watches sees outcomes at once, also while others import.
@@ -129,11 +132,17 @@ async def send_undo(session: Session, job: Import) -> None:
 async def send_next(session: Session, job: Import, work: str) -> None:
     """Send as many chunks as may be on their way beside those that are. The import is locked."""
     # A parent is there before its children go: a chunk that is lost and sent again would come behind them (G6).
-    at_once = 1 if job.kind == SECTORS else CHUNKS_AT_ONCE
+    at_once = 1 if job.kind == SECTORS else await _fair_share(session)
     at_first = at_once if job.kind == CONTACTS else 1
     going = await run(session, _NEXT, job.id, work, at_once, at_first)
     for row in sorted(going, key=lambda row: row.chunk):
         await _send(session, job, work, row.chunk, row.rows)
+
+
+async def _fair_share(session: Session) -> int:
+    """Chunks of one import that may be on their way beside those of others."""
+    applying = (await run(session, "SELECT count(*) FROM import WHERE state = 'applying'")).scalar_one()
+    return max(1, min(CHUNKS_AT_ONCE, CHUNKS_OF_ALL_AT_ONCE // max(1, applying)))
 
 
 async def call_off(session: Session, job: Import) -> None:

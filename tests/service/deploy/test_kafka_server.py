@@ -118,3 +118,24 @@ async def test_partitions_are_taken_by_turns(server: KafkaServer) -> None:
             assert found, f"after {taken} there was nothing"
             taken += [partition.partition for partition in found]
     assert taken in ([0, 1, 0, 1, 0, 1], [1, 0, 1, 0, 1, 0])
+
+
+async def test_few_records_are_taken_of_different_partitions(server: KafkaServer) -> None:
+    """Two chunks that are worked on together are two imports' where two wait; of one alone, both are its own."""
+    prompt_fetching.install()
+    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic("one-of-each", 2, 1)])
+    await admin.close()
+    async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer:
+        for partition in (0, 0, 0, 1):
+            await producer.send_and_wait("one-of-each", b"record", partition=partition)
+    taken: list[list[int]] = []
+    async with AIOKafkaConsumer(
+        "one-of-each", bootstrap_servers=server.bootstrap_servers, auto_offset_reset="earliest"
+    ) as consumer:
+        while sum(map(len, taken)) < 4:
+            found = await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=2)
+            assert found, f"after {taken} there was nothing"
+            taken.append(sorted(record.partition for records in found.values() for record in records))
+    assert taken == [[0, 1], [0, 0]]

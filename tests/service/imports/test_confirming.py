@@ -126,6 +126,19 @@ async def test_few_chunks_are_on_their_way_at_a_time_and_each_answer_lets_the_ne
     assert (job["state"], job["counts"]) == ("finished", {"created": 2_000})
 
 
+async def test_of_several_imports_each_has_fewer_chunks_on_their_way(desk: Desk) -> None:
+    """M9: whoever confirms now waits behind few chunks of others, however large their files are."""
+    sent: list[int] = []
+    for name in ("Một", "Hai", "Ba"):
+        job = await desk.preview(("Tên khách hàng",), *((f"{name} {number}",) for number in range(2_000)))
+        await desk.confirm(job["id"])
+    for job_id in {chunk.import_id: None for chunk in await desk.confirmed()}:
+        [first] = [chunk for chunk in await desk.confirmed() if chunk.import_id == job_id]
+        await desk.answer(first)
+        sent.append(len([chunk for chunk in await desk.confirmed() if chunk.import_id == job_id]) - 1)
+    assert sent == [1, 1, 1], "three imports have a chunk each behind their first"
+
+
 async def test_wide_rows_make_smaller_chunks(desk: Desk) -> None:
     """A chunk ends at 700 KB, whichever limit comes first."""
     job = await desk.preview(("Tên khách hàng", "Mô tả"), *((f"Khách {i}", "đ" * 9_000) for i in range(100)))
