@@ -46,6 +46,7 @@ class _ByTurns(fetcher.Fetcher):
     def __init__(self, *wired: Any, **options: Any) -> None:
         super().__init__(*wired, **options)
         self._fetcher_timeout = LOOK_AGAIN_SECONDS  # whatever there is to do wakes it
+        self._failure: Exception | None = None
 
     async def fetched_records(
         self, partitions: Any, timeout: int = 0, max_records: int | None = None
@@ -53,9 +54,17 @@ class _ByTurns(fetcher.Fetcher):
         """The next records, by partition; where few are asked for, one of each first."""
         if max_records is None or max_records > FEW:
             return await self._of_next(partitions, timeout, max_records)
+        if (failure := self._failure) is not None:
+            self._failure = None
+            raise failure
         taken = await self._of_next(partitions, timeout, 1)
         for _ in range(max_records - 1 if taken else 0):
-            for partition, records in (await self._of_next(partitions, 0, 1)).items():
+            try:
+                more = await self._of_next(partitions, 0, 1)
+            except Exception as error:  # told with the next call, or what was taken would be lost
+                self._failure = error
+                break
+            for partition, records in more.items():
                 taken.setdefault(partition, []).extend(records)
         return taken
 

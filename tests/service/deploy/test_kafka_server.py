@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import OffsetOutOfRangeError
 
 from deploy.local import kafka
 from deploy.local.kafka import KafkaServer
@@ -15,6 +16,7 @@ from shared import prompt_fetching
 
 READ_TIMEOUT_MS = 10_000
 BROKER_HOLDS_BACK_MS = 30_000
+BEYOND_THE_END = 1_000
 SECONDS_IN_HAND = 0.3
 """Longer than aiokafka waits for records to be taken."""
 DASH_FIRST = UUID(int=62 << 122)
@@ -139,3 +141,27 @@ async def test_few_records_are_taken_of_different_partitions(server: KafkaServer
             assert found, f"after {taken} there was nothing"
             taken.append(sorted(record.partition for records in found.values() for record in records))
     assert taken == [[0, 1], [0, 0]]
+
+
+async def test_a_partition_that_cannot_be_read_costs_no_record_of_another(
+    server: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken before is handed over; the fault is told with the next call."""
+    prompt_fetching.install()
+    monkeypatch.setattr("aiokafka.consumer.fetcher.random.shuffle", list.sort)  # the readable one comes first
+    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic("half-readable", 2, 1)])
+    await admin.close()
+    good, bad = (TopicPartition("half-readable", number) for number in range(2))
+    async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer:
+        await producer.send_and_wait(good.topic, b"record", partition=good.partition)
+    async with AIOKafkaConsumer(bootstrap_servers=server.bootstrap_servers, auto_offset_reset="none") as consumer:
+        consumer.assign([good, bad])
+        consumer.seek(good, 0)
+        consumer.seek(bad, BEYOND_THE_END)
+        await asyncio.sleep(SECONDS_IN_HAND)
+        found = await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=2)
+        assert [record.value for records in found.values() for record in records] == [b"record"]
+        with pytest.raises(OffsetOutOfRangeError):
+            await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=2)
