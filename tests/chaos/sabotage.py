@@ -49,6 +49,8 @@ FAULTS: dict[str, Callable[[int], None]] = {
         switches.confirmed_rows_are_always_new,
         switches.stale_previews_are_written,
         switches.undo_writes_over_later_changes,
+        switches.refused_rows_take_nothing_back,
+        switches.chunks_do_not_wait_for_their_like,
         switches.rows_on_their_way_are_not_marked,
         switches.removals_are_begun_again_always,
     )

@@ -305,6 +305,29 @@ SAFEGUARDS = (
         ),
     ),
     Safeguard(
+        "all-or-nothing",
+        "of an import of all or nothing a refused row takes the others back (M10)",
+        "refused_rows_take_nothing_back",
+        (
+            Proof(
+                "tests/service/imports/test_all_or_nothing.py::test_a_conflict_in_one_chunk_takes_back_the_others",
+                "a refused row let the others stay",
+            ),
+        ),
+    ),
+    Safeguard(
+        "one-chunk-at-a-time",
+        "a chunk that is sent twice waits for itself (M9)",
+        "chunks_do_not_wait_for_their_like",
+        (
+            Proof(
+                f"{CUSTOMERS}test_confirmed_rows.py::"
+                "test_a_chunk_that_is_sent_again_while_it_is_written_waits_and_is_answered_the_same",
+                "it did not wait for the first|import_row_pkey",
+            ),
+        ),
+    ),
+    Safeguard(
         "refused-for-the-erased",
         "a row that is refused for somebody who is erased meanwhile keeps nothing of them (C8)",
         "rows_on_their_way_are_not_marked",

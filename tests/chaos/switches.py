@@ -254,6 +254,23 @@ def undo_writes_over_later_changes(_: int) -> None:
     import_undo._old_values = careless
 
 
+def refused_rows_take_nothing_back(_: int) -> None:
+    """All or nothing is forgotten as soon as it is confirmed."""
+    from services.imports.domain.job import Import
+
+    Import.spoil = lambda job, counts: False  # pyright: ignore[reportAttributeAccessIssue]  # a patch
+
+
+def chunks_do_not_wait_for_their_like(_: int) -> None:
+    """A chunk that was sent twice is written by whoever is first, and stumbled over by the other."""
+    from services.customers.commands import imports
+
+    async def hold_nothing(*_: Any) -> None:
+        return
+
+    imports.advisory_lock = hold_nothing
+
+
 def rows_on_their_way_are_not_marked(_: int) -> None:
     """An erasure passes over what `customers` has not answered yet."""
     from services.imports.commands import erasures
