@@ -35,6 +35,9 @@ Handler = Callable[[Session, Sequence[Envelope[Any]]], Awaitable[None]]
 Check = Callable[[Envelope[Any], Any], None]
 """Looks at one event by itself, with the service's settings. Raises Undecodable if it can never be applied."""
 
+Batch = Sequence[tuple[Record, Envelope[Any]]]
+"""Records with what they say."""
+
 
 @dataclass(frozen=True)
 class Subscription:
@@ -167,9 +170,7 @@ class Consumers:
         telemetry.CONSUMED.labels(self._settings.service, subscription.topic.name, "applied").inc(len(batch))
         watched.moved_at = time.monotonic()
 
-    async def _readable(
-        self, subscription: Subscription, records: Sequence[Record]
-    ) -> list[tuple[Record, Envelope[Any]]]:
+    async def _readable(self, subscription: Subscription, records: Sequence[Record]) -> Batch:
         """Those of a batch that are events; the others become dead letters."""
         batch: list[tuple[Record, Envelope[Any]]] = []
         for record in records:
@@ -182,11 +183,7 @@ class Consumers:
         return batch
 
     async def _apply_at_once(
-        self,
-        subscription: Subscription,
-        watched: Watched,
-        batch: Sequence[tuple[Record, Envelope[Any]]],
-        positions: list[Position],
+        self, subscription: Subscription, watched: Watched, batch: Batch, positions: list[Position]
     ) -> None:
         """Apply each record by itself, all at the same time; what passes is raised when none is under way any more."""
         singly = [self._apply(subscription, watched, [one], []) for one in batch]
@@ -197,11 +194,7 @@ class Consumers:
             await write_progress(session, positions)
 
     async def _apply(
-        self,
-        subscription: Subscription,
-        watched: Watched,
-        batch: Sequence[tuple[Record, Envelope[Any]]],
-        positions: list[Position],
+        self, subscription: Subscription, watched: Watched, batch: Batch, positions: list[Position]
     ) -> None:
         """Apply a batch; halve it when it holds something that cannot be applied."""
         pause = self._settings.consumer_retry_first_seconds

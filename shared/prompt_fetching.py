@@ -21,15 +21,14 @@ FETCH_WAIT_SECONDS = 1.0
 who has got other partitions waits as long for them at most.
 """
 
+FEW = 10
+"""Records asked for together that are much work each: they are taken of different partitions."""
+
 
 def install() -> None:
     """Make the consumers of this process ask so; further calls change nothing."""
     fetcher.FetchResult = _InHand
     consumer.Fetcher = _ByTurns
-
-
-FEW = 10
-"""Records asked for together that are much work each: they are taken of different partitions."""
 
 
 class _InHand(fetcher.FetchResult):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.imports.commands.blanking import blank_refused_rows, keep_erasures_off
+from services.imports.commands.blanking import keep_erasures_off
 from services.imports.commands.copies import copy_classification, copy_customers, copy_employees
 from services.imports.commands.erasures import find_keys, forget_customers
 from services.imports.commands.results import apply_results, apply_undo_results
@@ -54,7 +54,6 @@ async def on_import_results(session: Session, envelopes: Sequence[Envelope[Any]]
     answers = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportRowsApplied)]
     if answers:
         await apply_results(session, answers)
-        await blank_refused_rows(session)
     taken_back = [envelope.event for envelope in envelopes if isinstance(envelope.event, ImportUndoApplied)]
     if taken_back:
         await apply_undo_results(session, taken_back)

@@ -108,10 +108,9 @@ async def delete_campaign(
     campaign = next(iter(await lock_campaigns(session, [campaign_id])), None)
     if campaign is None:
         raise NotFound
-    if campaign.state == "deleted" and is_manager(actor, campaign):
-        if (work := await remove_the_rest(session, campaign)) is not None:
-            return work
-        raise NotFound
+    ended = campaign.state == "deleted" and is_manager(actor, campaign)
+    if ended and (work := await remove_the_rest(session, campaign)) is not None:
+        return work
     require_can_manage(actor, campaign)
     campaign.require_version(expected_version)
     cause = caused_by(actor)

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
-from services.imports.commands.blanking import blank_rows, erased_among
+from services.imports.commands.blanking import blank_refused_rows, blank_rows, erased_among
 from services.imports.commands.chunks import call_off, send_next, send_undo
 from services.imports.commands.synced import keep_synced
 from services.imports.domain.fields import file_name
@@ -105,18 +105,20 @@ async def apply_results(session: Session, answers: Sequence[ImportRowsApplied]) 
     await keep_synced(session, [job.id for job in jobs if job.kind == CONTACTS])
     for job in jobs:
         counts = moved(job)
-        if job.spoil(counts):
+        spoiled = job.spoil(counts)
+        if spoiled:
             await call_off(session, job)
-            counts = await count_outcomes(session, job.id)
         complete = await _is_complete(session, job, "apply")
         if complete:
             await run(session, _FAIL_UNANSWERED, job.id, "apply", "failed", ["create", "update"])
-            counts = await count_outcomes(session, job.id)
         else:
             await send_next(session, job, "apply")
+        if spoiled or complete:
+            counts = await count_outcomes(session, job.id)
         job.progressed(counts, complete, await clock(session))
         if job.state == "undoing":
             await send_undo(session, job)
+    await blank_refused_rows(session)
 
 
 async def _blank_erased(session: Session, answers: Sequence[ImportRowsApplied]) -> None:

@@ -10,7 +10,6 @@ import pytest
 from services.customers.commands.imports import apply_import_rows
 from shared.contracts.events import ActorReference
 from shared.contracts.imports import (
-    ConfirmedRow,
     ImportPhonesRevealed,
     ImportRowsApplied,
     ImportRowsConfirmed,
@@ -20,8 +19,8 @@ from shared.contracts.imports import (
 )
 from shared.identity import DELETE, ERASE, IMPORT, VIEW_ALL
 from tests.service.customers.conftest import Team
+from tests.service.customers.test_confirmed_rows import confirmed, new
 from tests.service.customers.test_import_undo import overwrite, read, undo
-from tests.support.records import BEGINNING
 
 CUSTOMERS = "/api/v1/customers"
 CHECK = f"{CUSTOMERS}/check"
@@ -31,6 +30,12 @@ LOOK_SECONDS = 0.3
 def number(index: int) -> str:
     """A distinct Vietnamese mobile number."""
     return f"+8490{index:07d}"
+
+
+def chunk_of(team: Team, *indexes: int, **changes: Any) -> ImportRowsConfirmed:
+    """A chunk of new customers with these numbers, one each."""
+    rows = [new(row, "Ai", phones=[number(index)]) for row, index in enumerate(indexes, start=2)]
+    return confirmed(team, *rows, **changes)
 
 
 @pytest.fixture
@@ -152,16 +157,7 @@ async def test_restoring_tells_of_phones_within_the_limit_too(few: Team) -> None
 async def test_rows_of_files_have_an_hour_of_their_own(few: Team) -> None:
     """R3, M3: after the limit a row with any unseen number is `rate_limited`, be the number taken or free."""
     assert await states(few.binh, number(0), number(1), number(2)) == ["taken"] * 3
-    rows = [
-        ConfirmedRow(row=row, action="create", customer_id=None, code=None, values={"name": "Ai", "phones": [phone]})
-        for row, phone in enumerate((number(800), *map(number, range(4)), number(4), number(801), number(0)), start=2)
-    ]
-    actor = ActorReference(kind="user", id=str(few.ids["binh"]), permissions=(IMPORT,))
-    event = ImportRowsConfirmed(
-        import_id=uuid4(), kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING, file_name="a.csv",
-        options={}, rows=tuple(rows),
-    )  # fmt: skip
-    await few.harness.deliver(event)
+    await few.harness.deliver(chunk_of(few, 800, *range(4), 4, 801, 0))
     [applied] = await few.harness.told(ImportRowsApplied)
     outcomes = [row.errors[0].code if row.errors else row.outcome for row in applied.rows]
     assert outcomes == ["created", *["phone_taken"] * 4, "rate_limited", "rate_limited", "phone_taken"]
@@ -171,18 +167,7 @@ async def test_rows_of_files_have_an_hour_of_their_own(few: Team) -> None:
 
 async def test_chunks_at_once_are_told_no_more_than_one_by_one(few: Team) -> None:
     """R3, M9: who tells of hidden customers waits for whoever else tells the same asker, and counts what was told."""
-    actor = ActorReference(kind="user", id=str(few.ids["binh"]), permissions=(IMPORT,))
-    first, second = (
-        ImportRowsConfirmed(
-            import_id=uuid4(), kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING,
-            file_name="a.csv", options={}, rows=tuple(
-                ConfirmedRow(row=row, action="create", customer_id=None, code=None,
-                             values={"name": "Ai", "phones": [number(index)]})
-                for row, index in enumerate(indexes, start=2)
-            ),
-        )
-        for indexes in ((0, 1, 2), (3, 4, 5))
-    )  # fmt: skip
+    first, second = chunk_of(few, 0, 1, 2), chunk_of(few, 3, 4, 5)
     async with few.harness.database.transaction() as session:
         await apply_import_rows(session, few.harness.envelope(first))
         delivering = asyncio.create_task(few.harness.deliver(second))
@@ -194,18 +179,7 @@ async def test_chunks_at_once_are_told_no_more_than_one_by_one(few: Team) -> Non
 
 async def test_what_rows_told_is_told_to_imports_once(few: Team) -> None:
     """R3, C8: each new number with its customer, to whom previews count it; a chunk that comes again tells nothing."""
-    rows = [
-        ConfirmedRow(row=row, action="create", customer_id=None, code=None, values={"name": "Ai", "phones": [phone]})
-        for row, phone in enumerate(map(number, (0, 1, 900, 0)), start=2)
-    ]
-    actor = ActorReference(kind="user", id=str(few.ids["binh"]), permissions=(IMPORT,))
-    chunks = [
-        ImportRowsConfirmed(
-            import_id=uuid4(), kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING,
-            file_name="a.csv", options={}, rows=tuple(rows),
-        )
-        for _ in range(2)
-    ]  # fmt: skip
+    chunks = [chunk_of(few, 0, 1, 900, 0) for _ in range(2)]
     for chunk in (chunks[0], chunks[0], chunks[1]):
         await few.harness.deliver(chunk)
     [told] = await few.harness.told(RowPhonesRevealed)
@@ -231,16 +205,7 @@ async def test_what_a_preview_told_counts_with_what_rows_tell(few: Team) -> None
     assert trail[0]["changes"] == {"phone_revealed": {"old": None, "new": number(0)}}
     assert trail[0]["actor"] == {"kind": "user", "id": str(few.ids["binh"])}
     assert trail[0]["cause"] == {"kind": "import", "id": str(event.import_id)}
-    rows = [
-        ConfirmedRow(row=row, action="create", customer_id=None, code=None, values={"name": "Ai", "phones": [phone]})
-        for row, phone in enumerate((number(3), number(4), number(801)), start=2)
-    ]
-    await few.harness.deliver(
-        ImportRowsConfirmed(
-            import_id=event.import_id, kind="customers", chunk=0, chunks=1, actor=actor, confirmed_at=BEGINNING,
-            file_name="a.csv", options={}, rows=tuple(rows),
-        )
-    )  # fmt: skip
+    await few.harness.deliver(chunk_of(few, 3, 4, 801, import_id=event.import_id))
     [applied] = await few.harness.told(ImportRowsApplied)
     assert [row.errors[0].code for row in applied.rows] == ["phone_taken", "rate_limited", "rate_limited"]
 

@@ -34,6 +34,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     server.stop()
 
 
+async def make_topic_of_two(server: KafkaServer, name: str) -> None:
+    """A topic with two partitions."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 2, 1)])
+    await admin.close()
+
+
 async def send(server: KafkaServer, value: bytes) -> None:
     """Send one record and wait until the broker has it."""
     async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers, acks="all") as producer:
@@ -83,10 +91,7 @@ async def test_a_topic_is_not_made_by_mentioning_it(server: KafkaServer) -> None
 async def test_what_follows_a_record_in_hand_does_not_wait_for_other_partitions(server: KafkaServer) -> None:
     """A consumer that takes one record at a time once asked for the others without its partition, and heard late."""
     prompt_fetching.install()
-    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic("followed", 2, 1)])
-    await admin.close()
+    await make_topic_of_two(server, "followed")
     consumer = AIOKafkaConsumer(
         "followed",
         bootstrap_servers=server.bootstrap_servers,
@@ -104,10 +109,7 @@ async def test_what_follows_a_record_in_hand_does_not_wait_for_other_partitions(
 async def test_partitions_are_taken_by_turns(server: KafkaServer) -> None:
     """Of several imports, one's chunks once lay behind all of another's."""
     prompt_fetching.install()
-    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic("shared-out", 2, 1)])
-    await admin.close()
+    await make_topic_of_two(server, "shared-out")
     async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer:
         for place in range(6):
             await producer.send_and_wait("shared-out", b"%d" % place, partition=place // 3)
@@ -125,10 +127,7 @@ async def test_partitions_are_taken_by_turns(server: KafkaServer) -> None:
 async def test_few_records_are_taken_of_different_partitions(server: KafkaServer) -> None:
     """Two chunks that are worked on together are two imports' where two wait; of one alone, both are its own."""
     prompt_fetching.install()
-    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic("one-of-each", 2, 1)])
-    await admin.close()
+    await make_topic_of_two(server, "one-of-each")
     async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer:
         for partition in (0, 0, 0, 1):
             await producer.send_and_wait("one-of-each", b"record", partition=partition)
@@ -149,10 +148,7 @@ async def test_a_partition_that_cannot_be_read_costs_no_record_of_another(
     """What was taken before is handed over; the fault is told with the next call."""
     prompt_fetching.install()
     monkeypatch.setattr("aiokafka.consumer.fetcher.random.shuffle", list.sort)  # the readable one comes first
-    admin = AIOKafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
-    await admin.start()
-    await admin.create_topics([NewTopic("half-readable", 2, 1)])
-    await admin.close()
+    await make_topic_of_two(server, "half-readable")
     good, bad = (TopicPartition("half-readable", number) for number in range(2))
     async with AIOKafkaProducer(bootstrap_servers=server.bootstrap_servers) as producer:
         await producer.send_and_wait(good.topic, b"record", partition=good.partition)
